@@ -1,0 +1,1 @@
+"""The show: setlist, cues, the processes, the console."""

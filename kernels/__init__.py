@@ -1,0 +1,1 @@
+"""Fast operations, each with its torch reference."""

@@ -1,0 +1,1 @@
+"""The music: notes, tokens, the transformer that composes, its judgement."""

@@ -1,0 +1,1 @@
+"""Sound and picture: from notes to a programme feed."""
