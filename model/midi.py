@@ -1,0 +1,316 @@
+"""Standard MIDI files in and out: real-world files to pieces, pieces to files. Torch-free."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from symusic import Note as MidiNote
+from symusic import Score, Tempo, TimeSignature, Track
+
+from model.errors import MidiError
+from model.instruments import BY_NAME, CELLO_BELOW, INSTRUMENTS, Instrument, of_program
+from model.notes import DEFAULT_TEMPO_BPM, Note, Piece, TempoMark
+
+MAX_BYTES = 20_000_000
+MAX_NOTES = 500_000
+# The pedal holds a note for this long at most: a string has died away by then,
+# and some files never lift the pedal.
+PEDAL_HOLD_S = 8.0
+# A new tempo is worth a mark when it differs by this much and stays this long;
+# files that trace a rubato change it several times a bar.
+TEMPO_CHANGE = 0.03
+TEMPO_HOLD_S = 4.0
+TICKS_PER_BEAT = 960
+STRING_ENSEMBLES = range(48, 52)
+SUSTAIN_PEDAL = 64
+DRUM_CHANNEL = 9
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A piece read from a file, and what had to be bent to fit the ensemble.
+
+    Attributes:
+        piece: the music, with the velocities of the file.
+        folded: notes moved by octaves into their instrument's range.
+        clamped: notes whose velocity is further than half a step from every
+            level of their instrument; the piece keeps the real velocity.
+        dropped: notes that could not be kept.
+    """
+
+    piece: Piece
+    folded: int
+    clamped: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The tempo map: from `ticks[i]` on, a tick lasts `tick_s[i]` seconds."""
+
+    ticks: Ints
+    starts_s: Floats
+    tick_s: Floats
+
+    def seconds(self, ticks: Ints) -> Floats:
+        at = np.searchsorted(self.ticks, ticks, side="right") - 1
+        return np.asarray(self.starts_s[at] + (ticks - self.ticks[at]) * self.tick_s[at], dtype=np.float64)
+
+
+def read_midi(path: Path, *, pedal: bool = False) -> Imported:
+    """Read a Standard MIDI File.
+
+    Args:
+        path: a file of up to 20 MB and 500,000 notes.
+        pedal: lengthen notes to the release of the sustain pedal, or to the
+            next onset of their pitch, by 8 s at most.
+
+    Returns:
+        The piece and counts of what was bent; its title is the name of the file.
+
+    Raises:
+        MidiError: the file is missing, broken, too big, or has no notes.
+    """
+    score = _score(path)
+    clock = _clock(score)
+    voices: dict[str, list[tuple[Ints, Ints, Ints, Ints]]] = {}
+    pedals: dict[str, list[tuple[Ints, Ints]]] = {}
+    for track in score.tracks:
+        arrays = track.notes.numpy()
+        pitches = arrays["pitch"].astype(np.int64)
+        name = _instrument(track.program, track.is_drum, pitches).name
+        onsets = arrays["time"].astype(np.int64)
+        offsets = onsets + np.maximum(arrays["duration"].astype(np.int64), 0)
+        voices.setdefault(name, []).append((onsets, offsets, pitches, arrays["velocity"].astype(np.int64)))
+        pedals.setdefault(name, []).append(_pedal_events(track))
+    notes: list[Note] = []
+    folded = clamped = 0
+    for name, parts in voices.items():
+        instrument = BY_NAME[name]
+        onset_ticks, offset_ticks, pitches, velocities = (np.concatenate(column) for column in zip(*parts, strict=True))
+        onsets_s, offsets_s = clock.seconds(onset_ticks), clock.seconds(offset_ticks)
+        ranged = _fold(pitches, instrument)
+        folded += int(np.count_nonzero(ranged != pitches))
+        velocities = np.clip(velocities, 1, 127)
+        clamped += _unsayable(velocities, instrument)
+        if pedal and instrument.sustains:
+            offsets_s = _hold(onsets_s, offsets_s, ranged, *_spans(pedals[name], clock))
+        rows = zip(
+            onsets_s.tolist(), ranged.tolist(), (offsets_s - onsets_s).tolist(), velocities.tolist(), strict=True
+        )
+        notes.extend(Note(onset, pitch, name, duration, velocity) for onset, pitch, duration, velocity in rows)
+    notes.sort()
+    end_s = max((n.offset_s for n in notes), default=0.0)
+    piece = Piece(tuple(notes), _marks(clock, score.ticks_per_quarter, end_s), path.stem, None, _beats_per_bar(score))
+    return Imported(piece, folded, clamped, dropped=0)
+
+
+def _score(path: Path) -> Any:
+    """Parse a file, refusing what symusic would misread."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise MidiError(
+                f"{path}: {size / 1e6:.0f} MB is too big for a MIDI file (20 MB at most); cut it into pieces"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise MidiError(f"{path}: cannot be read ({_reason(error)}); check the path") from error
+    if not data:
+        raise MidiError(f"{path}: the file is empty; export it again")
+    if len(data) < 14 or data[:4] != b"MThd":
+        raise MidiError(f"{path}: not a MIDI file (it does not begin with MThd); export it as a Standard MIDI File")
+    kind, _, division = struct.unpack(">HHH", data[8:14])
+    if kind > 2:
+        raise MidiError(f"{path}: MIDI format {kind} does not exist; export it as format 0 or 1")
+    if division & 0x8000:
+        raise MidiError(f"{path}: timed in film frames (SMPTE), not in beats; export it with ticks per quarter note")
+    if division == 0:
+        raise MidiError(f"{path}: 0 ticks per quarter note; export it again")
+    try:
+        score: Any = Score.from_midi(data)
+    except (RuntimeError, ValueError) as error:
+        raise MidiError(f"{path}: broken ({str(error).removeprefix('MiniMidi: ')}); export it again") from error
+    count = score.note_num()
+    if count == 0:
+        raise MidiError(f"{path}: no notes in it; choose another file")
+    if count > MAX_NOTES:
+        raise MidiError(f"{path}: {count} notes are too many ({MAX_NOTES} at most); cut it into pieces")
+    return score
+
+
+def _clock(score: Any) -> _Clock:
+    """Build the tempo map; of tempi at one tick the last holds, tempo 0 is ignored."""
+    micros = {0: 60e6 / DEFAULT_TEMPO_BPM}
+    for tempo in sorted(score.tempos, key=lambda t: int(t.time)):
+        if tempo.mspq > 0:
+            micros[max(0, int(tempo.time))] = float(tempo.mspq)
+    ticks = np.array(list(micros), dtype=np.int64)
+    tick_s = np.array(list(micros.values())) / 1e6 / score.ticks_per_quarter
+    starts_s = np.concatenate(([0.0], np.cumsum(np.diff(ticks) * tick_s[:-1])))
+    return _Clock(ticks, starts_s, tick_s)
+
+
+def _instrument(program: int, is_drum: bool, pitches: Ints) -> Instrument:
+    if is_drum:
+        return BY_NAME["drums"]
+    if program in STRING_ENSEMBLES and len(pitches) and float(np.median(pitches)) < CELLO_BELOW:
+        return BY_NAME["cello"]
+    return of_program(program)
+
+
+def _fold(pitches: Ints, instrument: Instrument) -> Ints:
+    """Move pitches by whole octaves into the instrument's range."""
+    up = np.maximum(0, -(-(instrument.low - pitches) // 12))
+    down = np.maximum(0, -(-(pitches - instrument.high) // 12))
+    return np.asarray(pitches + 12 * (up - down), dtype=np.int64)
+
+
+def _unsayable(velocities: Ints, instrument: Instrument) -> int:
+    """Count velocities more than half a step below the lowest or above the highest level."""
+    levels = instrument.levels
+    low = levels[0] - (levels[1] - levels[0]) / 2
+    high = levels[-1] + (levels[-1] - levels[-2]) / 2
+    return int(np.count_nonzero((velocities < low) | (velocities > high)))
+
+
+def _pedal_events(track: Any) -> tuple[Ints, Ints]:
+    columns = track.controls.numpy()
+    at = columns["number"] == SUSTAIN_PEDAL
+    return columns["time"][at].astype(np.int64), columns["value"][at].astype(np.int64)
+
+
+def _spans(parts: Iterable[tuple[Ints, Ints]], clock: _Clock) -> tuple[Floats, Floats]:
+    """Return when the pedal goes down and up, in seconds, as spans that do not touch.
+
+    The tracks of one instrument share a pedal, as a pianist's two hands do.
+    """
+    spans: list[tuple[float, float]] = []
+    for ticks, values in parts:
+        down_s: float | None = None
+        order = np.argsort(ticks, kind="stable")
+        for time_s, value in zip(clock.seconds(ticks[order]).tolist(), values[order].tolist(), strict=True):
+            if value >= 64 and down_s is None:
+                down_s = time_s
+            elif value < 64 and down_s is not None:
+                spans.append((down_s, time_s))
+                down_s = None
+        if down_s is not None:
+            spans.append((down_s, float("inf")))
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return np.array([s for s, _ in joined]), np.array([e for _, e in joined])
+
+
+def _hold(onsets_s: Floats, offsets_s: Floats, pitches: Ints, downs_s: Floats, ups_s: Floats) -> Floats:
+    """Lengthen notes that end under the pedal."""
+    if not len(downs_s):
+        return offsets_s
+    at = np.searchsorted(downs_s, offsets_s, side="right") - 1
+    under = (at >= 0) & (offsets_s < ups_s[at])
+    held = np.where(under, np.minimum(ups_s[at], offsets_s + PEDAL_HOLD_S), offsets_s)
+    # A string struck again ends its own ringing, but never a key still held down.
+    order = np.lexsort((onsets_s, pitches))
+    later = np.full(len(order), np.inf)
+    same = pitches[order][1:] == pitches[order][:-1]
+    later[order[:-1]] = np.where(same, onsets_s[order][1:], np.inf)
+    return np.asarray(np.maximum(offsets_s, np.minimum(held, later)), dtype=np.float64)
+
+
+def _marks(clock: _Clock, ticks_per_beat: int, end_s: float) -> tuple[TempoMark, ...]:
+    """Thin the tempo map to what a listener would call a new tempo."""
+    bpms = (60.0 / (clock.tick_s * ticks_per_beat)).tolist()
+    starts_s = clock.starts_s.tolist()
+    marks = [TempoMark(0.0, bpms[0])]
+    for i, (start_s, bpm) in enumerate(zip(starts_s, bpms, strict=True)):
+        if not _differs(bpm, marks[-1].bpm):
+            continue
+        left_s = next((starts_s[j] for j in range(i + 1, len(bpms)) if _differs(bpms[j], bpm)), end_s)
+        if left_s - start_s >= TEMPO_HOLD_S:
+            marks.append(TempoMark(start_s, bpm))
+    return tuple(marks)
+
+
+def _differs(bpm: float, from_bpm: float) -> bool:
+    return abs(bpm / from_bpm - 1.0) >= TEMPO_CHANGE
+
+
+def _beats_per_bar(score: Any) -> float:
+    for signature in sorted(score.time_signatures, key=lambda s: int(s.time)):
+        if signature.numerator > 0 and signature.denominator > 0:
+            return float(signature.numerator * 4 / signature.denominator)
+    return 4.0
+
+
+def write_midi(piece: Piece, path: Path) -> None:
+    """Write a piece as a MIDI file, one track and channel per instrument.
+
+    Args:
+        piece: the music.
+        path: where to; an existing file is replaced.
+
+    Raises:
+        MidiError: the place cannot be written.
+    """
+    starts_s = np.array([m.time_s for m in piece.tempi])
+    bpms = np.array([m.bpm for m in piece.tempi])
+    starts_beats = np.concatenate(([0.0], np.cumsum(np.diff(starts_s) * bpms[:-1] / 60.0)))
+
+    def ticks(times_s: Floats) -> Ints:
+        at = np.maximum(np.searchsorted(starts_s, times_s, side="right") - 1, 0)
+        beats = starts_beats[at] + (times_s - starts_s[at]) * bpms[at] / 60.0
+        return np.asarray(np.rint(beats * TICKS_PER_BEAT), dtype=np.int64)
+
+    score: Any = Score(TICKS_PER_BEAT)
+    for tick, bpm in zip(ticks(starts_s).tolist(), bpms.tolist(), strict=True):
+        score.tempos.append(Tempo(tick, bpm))
+    numerator, denominator = _signature(piece.beats_per_bar)
+    score.time_signatures.append(TimeSignature(0, numerator, denominator))
+    for instrument in INSTRUMENTS:
+        notes = [n for n in piece.notes if n.instrument == instrument.name]
+        if not notes:
+            continue
+        track: Any = Track(name=instrument.name, program=instrument.program, is_drum=instrument.name == "drums")
+        onsets = ticks(np.array([n.onset_s for n in notes]))
+        # A note of no ticks would end before it begins in some readers.
+        durations = np.maximum(ticks(np.array([n.offset_s for n in notes])) - onsets, 1)
+        for note, onset, duration in zip(notes, onsets.tolist(), durations.tolist(), strict=True):
+            track.notes.append(MidiNote(onset, duration, note.pitch, note.velocity))
+        score.tracks.append(track)
+    try:
+        path.write_bytes(score.dumps_midi())
+    except OSError as error:
+        raise MidiError(f"{path}: cannot be written ({_reason(error)}); choose another folder") from error
+
+
+def _signature(beats_per_bar: float) -> tuple[int, int]:
+    """Return numerator and denominator of the simplest time signature of that length."""
+    for denominator in (4, 8, 16, 32):
+        numerator = beats_per_bar * denominator / 4
+        if abs(numerator - round(numerator)) < 1e-6 and 1 <= round(numerator) <= 255:
+            return round(numerator), denominator
+    return max(1, min(255, round(beats_per_bar))), 4
+
+
+def _reason(error: OSError) -> str:
+    reasons = {
+        errno.EACCES: "no permission",
+        errno.ENOENT: "no such file or folder",
+        errno.ENOSPC: "disk full",
+        errno.EISDIR: "it is a folder",
+    }
+    return reasons.get(error.errno or 0, error.strerror or str(error))
