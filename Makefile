@@ -1,0 +1,61 @@
+# make concert   a concert, from a bare clone to the first sound
+# make test      set-up, lint, types, tests
+SHELL := /bin/bash
+VENV := .venv
+PYTEST := $(VENV)/bin/python -m pytest
+# Few threads that sleep while they wait: torch, numpy and OBS share the cores with the music.
+export OMP_NUM_THREADS ?= 2
+export OPENBLAS_NUM_THREADS ?= 2
+export OMP_WAIT_POLICY ?= PASSIVE
+ARGS ?=
+SETLIST ?= setlists/concert.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup concert test lint test-obs bench lock clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo "variables: SETLIST=$(SETLIST)  ARGS=--record concert.mp4  PYTHON=python3.12  TORCH=any"
+
+setup: $(VENV)/.run  ## system packages, .venv, pinned dependencies
+
+concert: setup  ## set up, then play setlists/concert.yaml
+	@$(VENV)/bin/conductor run $(SETLIST) $(ARGS)
+
+test: $(VENV)/.dev lint  ## set up, then lint, types and tests (without OBS)
+	$(PYTEST) -m "not air" $(ARGS)
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test-obs: $(VENV)/.dev $(VENV)/.air  ## the tests against real OBS, an RTMP server and Xvfb
+	$(PYTEST) -m air tests/air $(ARGS)
+
+bench: $(VENV)/.dev  ## benchmarks: a table and a JSON line each
+	@shopt -s nullglob; for bench in tests/bench/bench_*.py; do echo "# $$bench"; $(VENV)/bin/python $$bench || exit 1; done
+
+# --allow-unsafe pins setuptools too. The CPU suffix is setup.sh's business, not the lock's; the line of the
+# package itself (its dev extra names its gpu extra) would be a path on this machine.
+lock: $(VENV)/.dev  ## write requirements.lock and requirements-dev.lock anew from pyproject.toml
+	$(VENV)/bin/python -m pip install -q pip-tools==7.6.2
+	for extra in "" "--extra=dev"; do \
+	    out=requirements$${extra:+-dev}.lock; \
+	    CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile -q --allow-unsafe --strip-extras \
+	        --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $$extra -o $$out pyproject.toml && \
+	    sed -i -E -e 's/^(torch==[0-9.]+)\+cpu/\1/' -e '/^conductor-live @/,/^    # via/d' $$out || exit 1; \
+	done
+
+clean:  ## remove .venv and caches (shows and recordings stay)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.run: requirements.lock pyproject.toml setup.sh
+	@./setup.sh run
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@./setup.sh dev
+
+$(VENV)/.air: $(VENV)/.dev
+	@./setup.sh air
