@@ -1,0 +1,207 @@
+"""How a setlist is written: its keys, and what their values may be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+from conductor.yamlfile import did_you_mean, nearest
+from model.instruments import BY_NAME, GROUPS, members
+from model.vocabulary import OWN_STYLES, STYLES
+
+MIN_DURATION_S, MAX_DURATION_S = 5.0, 1800.0
+MAX_HANG_S = 30.0
+DEFAULT_DURATION_S = 240.0
+MAX_SEED = 2**31 - 1
+
+_UNITS = re.compile(r"(?:(\d+)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?")
+_CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """How a cue starts after the one before it.
+
+    Attributes:
+        kind: `auto` by itself, `hold` at GO, `hang` before the end of the one before.
+        hang_s: seconds before that end, 0 or more.
+    """
+
+    kind: Literal["auto", "hold", "hang"] = "auto"
+    hang_s: float = 0.0
+
+
+AUTO = Follow()
+
+
+def parse_duration(value: Any) -> float:
+    """Return seconds from `4m`, `90s`, `1m30s`, `1h` or `3:30`.
+
+    Raises:
+        ValueError: it is none of these, or out of 5 seconds to 30 minutes.
+    """
+    text = str(value).strip().lower().replace(" ", "")
+    if clock := _CLOCK.fullmatch(text):
+        seconds = int(clock[1]) * 60.0 + int(clock[2])
+    elif text and (parts := _UNITS.fullmatch(text)):
+        hours, mins, secs = (float(p or 0) for p in parts.groups())
+        seconds = hours * 3600 + mins * 60 + secs
+    else:
+        hint = f' - did you mean "{text}s"?' if re.fullmatch(r"\d+(\.\d+)?", text) else ""
+        raise ValueError(f'"{value}" is no duration; write 90s, 4m, 1m30s or 3:30{hint}')
+    if not MIN_DURATION_S <= seconds <= MAX_DURATION_S:
+        raise ValueError(f'"{value}" is out of range; 5s to 30m')
+    return seconds
+
+
+def _follow(value: Any) -> Follow:
+    if value in ("auto", "hold"):
+        return Follow(value)
+    if isinstance(value, dict) and set(value) == {"hang"}:
+        found = re.fullmatch(r"-(\d+(?:\.\d+)?)s?", str(value["hang"]).strip())
+        if found and 0 < float(found[1]) <= MAX_HANG_S:
+            return Follow("hang", float(found[1]))
+        raise ValueError(f"hang is -0.1s to -{MAX_HANG_S:g}s before the end, not {value['hang']!r}")
+    hint = did_you_mean(str(value), ("auto", "hold", "hang")) if isinstance(value, str) else ""
+    raise ValueError(f"should be auto, hold or {{hang: -3s}}, not {value!r}{hint}")
+
+
+def known_style(value: Any) -> str | None:
+    """Return the style a value names.
+
+    Raises:
+        ValueError: it names none, or a mixture (not composed yet).
+    """
+    if value is None or isinstance(value, str):
+        if isinstance(value, str) and value not in STYLES + OWN_STYLES:
+            near = nearest(value, STYLES, 3) or list(STYLES)
+            raise ValueError(f'the style "{value}" is unknown; nearest: {", ".join(near)}')
+        return value
+    if isinstance(value, dict):
+        kind = "a morph from one style to another" if "from" in value else "a blend of styles"
+        raise ValueError(f"{kind} cannot be composed yet - name one style")
+    raise ValueError(f"should be the name of a style, not {value!r}")
+
+
+def _instruments(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"should be a list, such as [{value}]")
+    found: list[str] = []
+    for name in value:
+        try:
+            found += [m for m in members(str(name)) if m not in found]
+        except KeyError:
+            known = sorted({*BY_NAME, *GROUPS})
+            raise ValueError(f'the instrument "{name}" is unknown{did_you_mean(str(name), known)}') from None
+    return tuple(found)
+
+
+def _text(value: Any) -> Any:
+    # A cue may be numbered 1; but 1.10 would be read as 1.1 and is better quoted.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Duration = Annotated[float, PlainValidator(parse_duration)]
+FollowValue = Annotated[Follow, PlainValidator(_follow)]
+Style = Annotated[str | None, PlainValidator(known_style)]
+Instruments = Annotated[tuple[str, ...], PlainValidator(_instruments)]
+Text = Annotated[str, BeforeValidator(_text)]
+Candidates = Annotated[int, Field(ge=1, le=64)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+
+
+class Part(BaseModel):
+    """Base of all parts: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LoudnessPart(Part):
+    """`show.loudness`."""
+
+    lufs: float = -14.0
+    dbtp: float = -1.0
+
+
+class ShowPart(Part):
+    """`show`."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200)] = "Untitled show"
+    loudness: LoudnessPart = LoudnessPart()
+    ahead: Annotated[int, Field(ge=1, le=20)] = 2
+
+
+class DefaultsPart(Part):
+    """`defaults`: for every cue that does not say otherwise."""
+
+    duration: Duration = DEFAULT_DURATION_S
+    candidates: Candidates = 4
+    follow: FollowValue = AUTO
+    instruments: Instruments = ()
+
+
+class PromptPart(Part):
+    """`prompt`: notes the piece begins with."""
+
+    midi: str
+    notes: Annotated[int, Field(ge=1, le=2000)] | None = None
+
+
+class ObsPart(Part):
+    """`obs`."""
+
+    scene: str
+
+
+class CuePart(Part):
+    """One of `cues`."""
+
+    id: Text | None = None
+    number: Text | None = None
+    name: Text | None = None
+    style: Style = None
+    instruments: Instruments | None = None
+    prompt: PromptPart | None = None
+    seed: Seed | None = None
+    duration: Duration | None = None
+    candidates: Candidates | None = None
+    follow: FollowValue | None = None
+    obs: ObsPart | None = None
+    notes: str = ""
+
+
+class EndlessPart(Part):
+    """`endless`."""
+
+    styles: dict[str, Annotated[float, Field(gt=0, le=1000)]]
+    instruments: Instruments | None = None
+    duration: Duration | None = None
+    candidates: Candidates | None = None
+    seed: Seed | None = None
+    poll: Any = None
+
+
+class SetlistPart(Part):
+    """The whole file."""
+
+    version: Literal[1]
+    show: ShowPart = ShowPart()
+    defaults: DefaultsPart = DefaultsPart()
+    cues: list[CuePart] = []
+    endless: EndlessPart | None = None
+
+
+# Which keys are known where, for "did you mean".
+PARTS: dict[str, type[Part]] = {
+    "": SetlistPart,
+    "show": ShowPart,
+    "loudness": LoudnessPart,
+    "defaults": DefaultsPart,
+    "cues": CuePart,
+    "prompt": PromptPart,
+    "obs": ObsPart,
+    "endless": EndlessPart,
+}

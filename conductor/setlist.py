@@ -1,0 +1,214 @@
+"""The setlist: what a person writes about a show, checked before anything starts.
+
+Every mistake is told at once, each with file, line and column; what is refused
+is never played half.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from conductor.schema import AUTO, DEFAULT_DURATION_S, MAX_SEED, PARTS, Follow, SetlistPart, known_style
+from conductor.yamlfile import Mistake, YamlFile, did_you_mean, explain, nearest, plain, read_yaml
+
+__all__ = ["Cue", "Endless", "Follow", "Setlist", "load_setlist"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One piece of the show, as planned.
+
+    Attributes:
+        id: unique in the show.
+        number: as the operator calls it.
+        name: for the audience.
+        style: of the vocabulary; None leaves it to the model.
+        instruments: names of single instruments; empty leaves it to the model.
+        opening: MIDI file the piece begins with, and how many of its notes.
+        seed: 0 to 2**31 - 1.
+        duration_s: length wanted.
+        candidates: how many takes the composer chooses from.
+        follow: how it starts.
+        scene: OBS scene to show while it plays.
+        notes: for the operator.
+        drawn: whether the endless part drew it, in place of a person.
+    """
+
+    id: str
+    number: str
+    name: str
+    style: str | None = None
+    instruments: tuple[str, ...] = ()
+    opening: Path | None = None
+    opening_notes: int | None = None
+    seed: int = 0
+    duration_s: float = DEFAULT_DURATION_S
+    candidates: int = 4
+    follow: Follow = AUTO
+    scene: str | None = None
+    notes: str = ""
+    drawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """What is drawn when the list is over.
+
+    Attributes:
+        styles: (style, weight) pairs; weights above 0.
+        instruments: as in `Cue`.
+        duration_s: length of each piece.
+        candidates: takes a piece is chosen from.
+        seed: of the drawing; None: another order at every start.
+    """
+
+    styles: tuple[tuple[str, float], ...]
+    instruments: tuple[str, ...] = ()
+    duration_s: float = DEFAULT_DURATION_S
+    candidates: int = 4
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setlist:
+    """A checked setlist; `ahead` is how many pieces are composed before their moment."""
+
+    title: str
+    cues: tuple[Cue, ...]
+    endless: Endless | None = None
+    ahead: int = 2
+    path: Path = Path("setlist.yaml")
+
+
+def load_setlist(path: Path) -> Setlist:
+    """Read and check a setlist.
+
+    Raises:
+        SetlistError: all its mistakes, one line each with file:line:column.
+    """
+    file = read_yaml(path)
+    raw = plain(file.data)
+    mistakes: list[Mistake] = []
+    parts: SetlistPart | None = None
+    try:
+        parts = SetlistPart.model_validate(raw)
+    except ValidationError as error:
+        for details in error.errors():
+            loc = details["loc"]
+            if details["type"] == "extra_forbidden":
+                words = [step for step in loc[:-1] if isinstance(step, str)]
+                known = PARTS[words[-1] if words else ""].model_fields
+                text = f'unknown key "{loc[-1]}"{did_you_mean(str(loc[-1]), known)}'
+                mistakes.append(file.mistake(loc, text, of_key=True))
+            elif loc == ("version",) and details["type"] != "missing":
+                mistakes.append(file.mistake(loc, "this program reads version: 1"))
+            else:
+                mistakes.append(file.mistake(loc, explain(details)))
+    mistakes += _check_raw(file, raw)
+    if mistakes or parts is None:
+        raise file.refuse(mistakes)
+    return _build(parts, path)
+
+
+def _check_raw(file: YamlFile, raw: dict[str, Any]) -> list[Mistake]:
+    """Return what only the whole file can tell; looks at raw values, so that it sees past other mistakes."""
+    mistakes: list[Mistake] = []
+    cues = raw.get("cues")
+    cues = cues if isinstance(cues, list) else []
+    if not cues and not raw.get("endless"):
+        mistakes.append(file.mistake((), "nothing to play - give cues: or endless:"))
+    seen: dict[str, int] = {}
+    for index, cue in enumerate(cues):
+        if not isinstance(cue, dict):
+            continue
+        if cue.get("id") is not None:
+            name = str(cue["id"])
+            if name in seen:
+                mistakes.append(file.mistake(("cues", index, "id"), f'id "{name}" is taken by line {seen[name]}'))
+            else:
+                seen[name] = file.place(("cues", index, "id"))[0]
+        prompt = cue.get("prompt")
+        if isinstance(prompt, dict) and isinstance(prompt.get("midi"), str):
+            wrong = _check_midi(file.path.parent / prompt["midi"])
+            if wrong:
+                mistakes.append(file.mistake(("cues", index, "prompt", "midi"), wrong))
+    endless = raw.get("endless")
+    if isinstance(endless, dict):
+        styles = endless.get("styles")
+        for name in styles if isinstance(styles, dict) else ():
+            try:
+                known_style(name)
+            except ValueError as error:
+                mistakes.append(file.mistake(("endless", "styles", name), str(error), of_key=True))
+        if isinstance(styles, dict) and not styles:
+            mistakes.append(file.mistake(("endless", "styles"), "styles: needs at least one, such as {chopin: 1}"))
+        if "poll" in endless:
+            mistakes.append(file.mistake(("endless", "poll"), "polls of the audience cannot be held yet", of_key=True))
+    show = raw.get("show")
+    wish = show.get("loudness") if isinstance(show, dict) else None
+    loudness: dict[str, Any] = wish if isinstance(wish, dict) else {}
+    for key, only in (("lufs", -14), ("dbtp", -1)):
+        value = loudness.get(key, only)
+        if isinstance(value, int | float) and value != only:
+            mistakes.append(file.mistake(("show", "loudness", key), f"{key}: only {only} can be mixed yet"))
+    return mistakes
+
+
+def _check_midi(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return None if file.read(4) == b"MThd" else f"{path} is no MIDI file"
+    except OSError as error:
+        found = nearest(path.name, [p.name for p in path.parent.glob("*.mid")])
+        hint = f' - did you mean "{found[0]}"?' if found else ""
+        return f"{path}: {(error.strerror or 'cannot be read').lower()}{hint}"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w]+", "-", text.lower()).strip("-")
+
+
+def _build(parts: SetlistPart, path: Path) -> Setlist:
+    taken = {cue.id for cue in parts.cues if cue.id}
+    cues: list[Cue] = []
+    for index, part in enumerate(parts.cues, start=1):
+        name = part.name or (part.style or "Untitled").replace("_", " ").title()
+        cue_id = part.id or _slug(name) or f"cue-{index}"
+        while not part.id and cue_id in taken:
+            cue_id = f"{cue_id}-{index}"
+        taken.add(cue_id)
+        # No seed given: one of its own that is the same at every start.
+        seed = zlib.crc32(f"{parts.show.title}/{cue_id}".encode()) % MAX_SEED if part.seed is None else part.seed
+        cues.append(
+            Cue(
+                id=cue_id,
+                number=part.number or str(index),
+                name=name,
+                style=part.style,
+                instruments=parts.defaults.instruments if part.instruments is None else part.instruments,
+                opening=(path.parent / part.prompt.midi).resolve() if part.prompt else None,
+                opening_notes=part.prompt.notes if part.prompt else None,
+                seed=seed,
+                duration_s=part.duration or parts.defaults.duration,
+                candidates=part.candidates or parts.defaults.candidates,
+                follow=part.follow or parts.defaults.follow,
+                scene=part.obs.scene if part.obs else None,
+                notes=part.notes,
+            )
+        )
+    endless = None
+    if wish := parts.endless:
+        endless = Endless(
+            styles=tuple(wish.styles.items()),
+            instruments=parts.defaults.instruments if wish.instruments is None else wish.instruments,
+            duration_s=wish.duration or parts.defaults.duration,
+            candidates=wish.candidates or parts.defaults.candidates,
+            seed=wish.seed,
+        )
+    return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path)
