@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,13 @@ from symusic import Note as MidiNote
 from symusic import Score, Tempo, TimeSignature, Track
 
 from model.errors import MidiError
-from model.instruments import BY_NAME, CELLO_BELOW, INSTRUMENTS, Instrument, of_program
+from model.instruments import BY_NAME, CELLO_BELOW, Instrument, of_program
 from model.notes import DEFAULT_TEMPO_BPM, Note, Piece, TempoMark
+from model.smf import SUSTAIN_PEDAL, mend
 
 MAX_BYTES = 20_000_000
-MAX_NOTES = 500_000
+# A stray note far behind the music would keep a show silent for days.
+MAX_S = 24 * 3600
 # The pedal holds a note for this long at most: a string has died away by then,
 # and some files never lift the pedal.
 PEDAL_HOLD_S = 8.0
@@ -27,10 +28,9 @@ PEDAL_HOLD_S = 8.0
 # files that trace a rubato change it several times a bar.
 TEMPO_CHANGE = 0.03
 TEMPO_HOLD_S = 4.0
-TICKS_PER_BEAT = 960
+# 1 ms at 20 beats a minute is 640 ticks: a rounded time is never 1 ms off.
+TICKS_PER_BEAT = 1920
 STRING_ENSEMBLES = range(48, 52)
-SUSTAIN_PEDAL = 64
-DRUM_CHANNEL = 9
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -104,19 +104,22 @@ def read_midi(path: Path, *, pedal: bool = False) -> Imported:
         velocities = np.clip(velocities, 1, 127)
         clamped += _unsayable(velocities, instrument)
         if pedal and instrument.sustains:
-            offsets_s = _hold(onsets_s, offsets_s, ranged, *_spans(pedals[name], clock))
+            struck_s = _next_strikes(onset_ticks, onsets_s, ranged)
+            offsets_s = _hold(offsets_s, struck_s, *_spans(pedals[name], clock))
         rows = zip(
             onsets_s.tolist(), ranged.tolist(), (offsets_s - onsets_s).tolist(), velocities.tolist(), strict=True
         )
         notes.extend(Note(onset, pitch, name, duration, velocity) for onset, pitch, duration, velocity in rows)
     notes.sort()
-    end_s = max((n.offset_s for n in notes), default=0.0)
+    end_s = max(n.offset_s for n in notes)
+    if end_s > MAX_S:
+        raise MidiError(f"{path}: its last note ends after {end_s / 3600:.0f} hours ({MAX_S // 3600} at most); cut it")
     piece = Piece(tuple(notes), _marks(clock, score.ticks_per_quarter, end_s), path.stem, None, _beats_per_bar(score))
     return Imported(piece, folded, clamped, dropped=0)
 
 
 def _score(path: Path) -> Any:
-    """Parse a file, refusing what symusic would misread."""
+    """Parse a file, mended first: symusic alone refuses damage and loses notes without an end."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -127,26 +130,11 @@ def _score(path: Path) -> Any:
     except OSError as error:
         raise MidiError(f"{path}: cannot be read ({_reason(error)}); check the path") from error
     if not data:
-        raise MidiError(f"{path}: the file is empty; export it again")
-    if len(data) < 14 or data[:4] != b"MThd":
-        raise MidiError(f"{path}: not a MIDI file (it does not begin with MThd); export it as a Standard MIDI File")
-    kind, _, division = struct.unpack(">HHH", data[8:14])
-    if kind > 2:
-        raise MidiError(f"{path}: MIDI format {kind} does not exist; export it as format 0 or 1")
-    if division & 0x8000:
-        raise MidiError(f"{path}: timed in film frames (SMPTE), not in beats; export it with ticks per quarter note")
-    if division == 0:
-        raise MidiError(f"{path}: 0 ticks per quarter note; export it again")
+        raise MidiError(f"{path}: the file is empty; export or download it again")
     try:
-        score: Any = Score.from_midi(data)
-    except (RuntimeError, ValueError) as error:
-        raise MidiError(f"{path}: broken ({str(error).removeprefix('MiniMidi: ')}); export it again") from error
-    count = score.note_num()
-    if count == 0:
-        raise MidiError(f"{path}: no notes in it; choose another file")
-    if count > MAX_NOTES:
-        raise MidiError(f"{path}: {count} notes are too many ({MAX_NOTES} at most); cut it into pieces")
-    return score
+        return Score.from_midi(mend(data))
+    except (MidiError, RuntimeError, ValueError) as error:
+        raise MidiError(f"{path}: {error}") from error
 
 
 def _clock(score: Any) -> _Clock:
@@ -209,26 +197,36 @@ def _spans(parts: Iterable[tuple[Ints, Ints]], clock: _Clock) -> tuple[Floats, F
             spans.append((down_s, float("inf")))
     joined: list[tuple[float, float]] = []
     for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
+        if joined and start < joined[-1][1]:
             joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
             joined.append((start, end))
     return np.array([s for s, _ in joined]), np.array([e for _, e in joined])
 
 
-def _hold(onsets_s: Floats, offsets_s: Floats, pitches: Ints, downs_s: Floats, ups_s: Floats) -> Floats:
-    """Lengthen notes that end under the pedal."""
+def _next_strikes(ticks: Ints, onsets_s: Floats, pitches: Ints) -> Floats:
+    """Return for every note when its pitch sounds next, in seconds (infinity: never again)."""
+    keys = pitches << 32 | ticks
+    order = np.argsort(keys)
+    after = np.searchsorted(keys[order], keys, side="right")
+    following = order[np.minimum(after, len(order) - 1)]
+    again = (after < len(order)) & (pitches[following] == pitches)
+    return np.asarray(np.where(again, onsets_s[following], np.inf), dtype=np.float64)
+
+
+def _hold(offsets_s: Floats, struck_s: Floats, downs_s: Floats, ups_s: Floats) -> Floats:
+    """Lengthen notes that end under the pedal.
+
+    A note that ends as the pedal goes down is not caught: where the pedal
+    changes with the harmony, the old chord must not ring into the new one.
+    """
     if not len(downs_s):
         return offsets_s
-    at = np.searchsorted(downs_s, offsets_s, side="right") - 1
+    at = np.searchsorted(downs_s, offsets_s, side="left") - 1
     under = (at >= 0) & (offsets_s < ups_s[at])
     held = np.where(under, np.minimum(ups_s[at], offsets_s + PEDAL_HOLD_S), offsets_s)
     # A string struck again ends its own ringing, but never a key still held down.
-    order = np.lexsort((onsets_s, pitches))
-    later = np.full(len(order), np.inf)
-    same = pitches[order][1:] == pitches[order][:-1]
-    later[order[:-1]] = np.where(same, onsets_s[order][1:], np.inf)
-    return np.asarray(np.maximum(offsets_s, np.minimum(held, later)), dtype=np.float64)
+    return np.asarray(np.maximum(offsets_s, np.minimum(held, struck_s)), dtype=np.float64)
 
 
 def _marks(clock: _Clock, ticks_per_beat: int, end_s: float) -> tuple[TempoMark, ...]:
@@ -250,10 +248,8 @@ def _differs(bpm: float, from_bpm: float) -> bool:
 
 
 def _beats_per_bar(score: Any) -> float:
-    for signature in sorted(score.time_signatures, key=lambda s: int(s.time)):
-        if signature.numerator > 0 and signature.denominator > 0:
-            return float(signature.numerator * 4 / signature.denominator)
-    return 4.0
+    first = min(score.time_signatures, key=lambda signature: int(signature.time), default=None)
+    return 4.0 if first is None else float(first.numerator * 4 / first.denominator)
 
 
 def write_midi(piece: Piece, path: Path) -> None:
@@ -266,30 +262,36 @@ def write_midi(piece: Piece, path: Path) -> None:
     Raises:
         MidiError: the place cannot be written.
     """
+    # Files hold whole microseconds a beat: count ticks by those, or the notes drift.
+    micros = np.maximum(1, np.rint([60e6 / m.bpm for m in piece.tempi])).astype(np.int64)
     starts_s = np.array([m.time_s for m in piece.tempi])
-    bpms = np.array([m.bpm for m in piece.tempi])
-    starts_beats = np.concatenate(([0.0], np.cumsum(np.diff(starts_s) * bpms[:-1] / 60.0)))
+    starts_ticks: Floats = np.zeros(len(starts_s))
+    for i in range(1, len(starts_s)):
+        ticks_before = (starts_s[i] - starts_s[i - 1]) * 1e6 / micros[i - 1] * TICKS_PER_BEAT
+        starts_ticks[i] = np.rint(starts_ticks[i - 1] + ticks_before)
 
     def ticks(times_s: Floats) -> Ints:
         at = np.maximum(np.searchsorted(starts_s, times_s, side="right") - 1, 0)
-        beats = starts_beats[at] + (times_s - starts_s[at]) * bpms[at] / 60.0
-        return np.asarray(np.rint(beats * TICKS_PER_BEAT), dtype=np.int64)
+        exact = starts_ticks[at] + (times_s - starts_s[at]) * 1e6 / micros[at] * TICKS_PER_BEAT
+        return np.asarray(np.rint(exact), dtype=np.int64)
 
     score: Any = Score(TICKS_PER_BEAT)
-    for tick, bpm in zip(ticks(starts_s).tolist(), bpms.tolist(), strict=True):
-        score.tempos.append(Tempo(tick, bpm))
+    for tick, micro in zip(starts_ticks.astype(np.int64).tolist(), micros.tolist(), strict=True):
+        score.tempos.append(Tempo(tick, mspq=micro))
     numerator, denominator = _signature(piece.beats_per_bar)
     score.time_signatures.append(TimeSignature(0, numerator, denominator))
-    for instrument in INSTRUMENTS:
-        notes = [n for n in piece.notes if n.instrument == instrument.name]
-        if not notes:
-            continue
-        track: Any = Track(name=instrument.name, program=instrument.program, is_drum=instrument.name == "drums")
-        onsets = ticks(np.array([n.onset_s for n in notes]))
+    # Players show the name of an empty first track as the title.
+    score.tracks.append(Track(name=piece.title))
+    for name in sorted(piece.instruments, key=list(BY_NAME).index):
+        instrument = BY_NAME[name]
+        notes = [n for n in piece.notes if n.instrument == name]
+        track: Any = Track(name=name, program=instrument.program, is_drum=name == "drums")
+        onsets = np.maximum(0, ticks(np.array([n.onset_s for n in notes])))
         # A note of no ticks would end before it begins in some readers.
         durations = np.maximum(ticks(np.array([n.offset_s for n in notes])) - onsets, 1)
         for note, onset, duration in zip(notes, onsets.tolist(), durations.tolist(), strict=True):
-            track.notes.append(MidiNote(onset, duration, note.pitch, note.velocity))
+            # Velocity 0 would be read as the end of a note.
+            track.notes.append(MidiNote(onset, duration, note.pitch, max(1, note.velocity)))
         score.tracks.append(track)
     try:
         path.write_bytes(score.dumps_midi())
