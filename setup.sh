@@ -109,7 +109,7 @@ Debian 12 has it as python3, Ubuntu 24.04 too; elsewhere install one and run: ma
     "$python" -m venv --clear $venv || fail "$python could not make a virtual environment (see above)"
 }
 
-pip() { $venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
+pip() { $venv/bin/python -m pip --disable-pip-version-check -qq "$@"; }
 
 # torch apart from the rest: its CPU build is a tenth of the size, and not every index has it.
 install_torch() {
