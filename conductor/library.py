@@ -1,0 +1,216 @@
+"""The show's memory: pieces with their provenance, the as-run log, the state.
+
+One SQLite file with one writer; it survives a kill at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from conductor.errors import LibraryError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS pieces (
+    id INTEGER PRIMARY KEY,
+    cue_id TEXT NOT NULL,
+    title TEXT NOT NULL,
+    style TEXT,
+    midi TEXT NOT NULL,
+    duration_s REAL NOT NULL,
+    notes INTEGER NOT NULL,
+    composed_at TEXT NOT NULL,
+    composing_s REAL NOT NULL,
+    aired INTEGER NOT NULL DEFAULT 0,
+    provenance TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS as_run (
+    id INTEGER PRIMARY KEY,
+    wall TEXT NOT NULL,
+    sample INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    cue_id TEXT NOT NULL,
+    title TEXT NOT NULL,
+    piece_id INTEGER REFERENCES pieces(id),
+    detail TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A piece in the library.
+
+    Attributes:
+        id: of the row.
+        midi: its file.
+        aired: how often it was on air.
+        provenance: checkpoint hash, seed, prompt, all scores.
+    """
+
+    id: int
+    cue_id: str
+    title: str
+    style: str | None
+    midi: Path
+    duration_s: float
+    aired: int
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AsRun:
+    """One line of the as-run log; `sample` counts from the start of the programme."""
+
+    wall: str
+    sample: int
+    event: str
+    cue_id: str
+    title: str
+    piece_id: int | None
+    detail: str
+
+
+class Library:
+    """The folder of a show: `show.db` and `pieces/`.
+
+    Args:
+        folder: made if it is not there.
+
+    Raises:
+        LibraryError: the folder or the database cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pieces = folder / "pieces"
+        try:
+            self.pieces.mkdir(parents=True, exist_ok=True)
+            probe = self.pieces / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise LibraryError(
+                f"{folder}: cannot keep the show there ({error.strerror}) - choose another folder with --data DIR"
+            ) from None
+        try:
+            self._db = sqlite3.connect(folder / "show.db", isolation_level=None, timeout=5.0)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise LibraryError(
+                f"{folder / 'show.db'}: not usable as the show's database ({error}) - move it away or use --data DIR"
+            ) from None
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def _run(self, sql: str, *values: object) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise LibraryError(f"{self.folder / 'show.db'}: {error}") from error
+
+    def keep(
+        self,
+        *,
+        cue_id: str,
+        title: str,
+        style: str | None,
+        midi: Path,
+        duration_s: float,
+        notes: int,
+        at: datetime,
+        composing_s: float,
+        provenance: dict[str, Any],
+    ) -> int:
+        """Store a composed piece and return its id.
+
+        Raises:
+            LibraryError: the database cannot be written (such as a full disk).
+        """
+        row = self._run(
+            "INSERT INTO pieces (cue_id, title, style, midi, duration_s, notes, composed_at, composing_s, provenance)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            cue_id,
+            title,
+            style,
+            # Relative to the show's folder, so that the folder can be moved.
+            str(midi.relative_to(self.folder)) if midi.is_relative_to(self.folder) else str(midi),
+            duration_s,
+            notes,
+            at.isoformat(timespec="seconds"),
+            composing_s,
+            json.dumps(provenance, default=str),
+        )
+        return int(row.lastrowid or 0)
+
+    def log(
+        self,
+        event: str,
+        *,
+        at: datetime,
+        sample: int,
+        cue_id: str = "",
+        title: str = "",
+        piece_id: int | None = None,
+        detail: str = "",
+    ) -> None:
+        """Append a line to the as-run log; `sample` is the programme's clock.
+
+        Raises:
+            LibraryError: the database cannot be written.
+        """
+        self._run(
+            "INSERT INTO as_run (wall, sample, event, cue_id, title, piece_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            at.isoformat(timespec="milliseconds"),
+            sample,
+            event,
+            cue_id,
+            title,
+            piece_id,
+            detail,
+        )
+        if event == "live" and piece_id is not None:
+            self._run("UPDATE pieces SET aired = aired + 1 WHERE id = ?", piece_id)
+
+    def as_run(self, last: int = 100) -> list[AsRun]:
+        """Return the latest lines of the as-run log, oldest first."""
+        rows = self._run(
+            "SELECT wall, sample, event, cue_id, title, piece_id, detail FROM as_run ORDER BY id DESC LIMIT ?", last
+        ).fetchall()
+        return [AsRun(*row) for row in reversed(rows)]
+
+    def _kept(self, sql: str, *values: object) -> list[Kept]:
+        rows = self._run(
+            f"SELECT id, cue_id, title, style, midi, duration_s, aired, provenance FROM pieces {sql}", *values
+        ).fetchall()
+        return [Kept(r[0], r[1], r[2], r[3], self.folder / r[4], r[5], r[6], json.loads(r[7])) for r in rows]
+
+    def piece(self, piece_id: int) -> Kept | None:
+        """Return a piece by its id."""
+        return next(iter(self._kept("WHERE id = ?", piece_id)), None)
+
+    def substitutes(self, style: str | None) -> list[Kept]:
+        """Return pieces that may stand in, best first: of the style, least aired, longest not heard."""
+        return self._kept("ORDER BY style IS NOT ?, aired, id", style)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Store a part of the show's state (plain JSON values) in one step.
+
+        Raises:
+            LibraryError: the database cannot be written.
+        """
+        self._run("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", key, json.dumps(value))
+
+    def recall(self, key: str) -> Any:
+        """Return what was remembered, or None."""
+        row = self._run("SELECT value FROM state WHERE key = ?", key).fetchone()
+        return None if row is None else json.loads(row[0])

@@ -1,0 +1,257 @@
+"""The three workers: started, connected to, restarted when they die, ended.
+
+A worker outlives a conductor that is killed, so a worker that already listens in
+the run folder is taken over in place of starting another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from conductor import wire
+from conductor.errors import WireError, WorkerError
+
+HELLO_WAIT_S = 90.0
+CONNECT_EVERY_S = 0.05
+BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+# A worker that lived so long is thought sound again.
+SOUND_AFTER_S = 30.0
+# Deaths before its first Hello that end the attempt to start a show.
+START_TRIES = 3
+NICE = {"composer": 10}
+# OpenMP's default spins idle threads, which starves the sound.
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
+THREADS = {"composer": max(1, (os.cpu_count() or 2) - 1), "player": 1, "feed": 2}
+
+
+class Worker:
+    """One worker process and the link to it.
+
+    Args:
+        name: `composer`, `player` or `feed`.
+        command: how it is started, such as `[python, -m, conductor.player, --run, DIR]`.
+        run: the run folder; it listens on `<name>.sock` there.
+        on_message: called with every message but Hello.
+        on_up: called with each new link, before any message of it.
+        on_down: called when the link is gone, with a line about why.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        run: Path,
+        *,
+        on_message: Callable[[wire.Message], None],
+        on_up: Callable[[], None],
+        on_down: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.restarts = 0
+        self.pid = 0
+        self._command = list(command)
+        self._socket = run / f"{name}.sock"
+        self._on_message = on_message
+        self._on_up = on_up
+        self._on_down = on_down
+        self._link: wire.Link | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stderr: asyncio.Task[None] | None = None
+        self._first = asyncio.Event()
+        self._ending = False
+        self._failure: WorkerError | None = None
+        self._last_words = ""
+        self._log = logging.getLogger(name)
+
+    @property
+    def up(self) -> bool:
+        """Whether the worker is connected."""
+        return self._link is not None and not self._link.closed
+
+    def send(self, message: wire.Message) -> None:
+        """Send a message; nothing happens while the worker is away (it is told all at `on_up`)."""
+        if self._link:
+            self._link.send(message)
+
+    async def start(self) -> None:
+        """Start the worker and wait for its Hello.
+
+        Raises:
+            WorkerError: it does not come up; says its last words.
+        """
+        self.launch()
+        await self._first.wait()
+        if self._failure:
+            raise self._failure
+
+    def launch(self) -> None:
+        """Start the worker without waiting for it."""
+        self._task = asyncio.create_task(self._care(), name=f"care for the {self.name}")
+
+    async def _care(self) -> None:
+        deaths = 0
+        loop = asyncio.get_running_loop()
+        while not self._ending:
+            born_s = loop.time()
+            reason = await self._live_once()
+            if self._ending:
+                return
+            deaths = 1 if loop.time() - born_s > SOUND_AFTER_S else deaths + 1
+            if not self._first.is_set() and deaths >= START_TRIES:
+                words = f": {self._last_words}" if self._last_words else ""
+                self._failure = WorkerError(f"the {self.name} does not start ({reason}){words}")
+                self._first.set()
+                return
+            self.restarts += 1
+            self._on_down(reason)
+            await asyncio.sleep(BACK_OFF_S[min(deaths, len(BACK_OFF_S)) - 1])
+
+    async def _live_once(self) -> str:
+        """Start it (or take it over), serve its messages, and return why it is gone."""
+        link = await self._hello(wait_s=0.5) if self._socket.exists() else None
+        if link is None:
+            try:
+                await self._spawn()
+            except OSError as error:
+                return f"cannot be started: {error.strerror}"
+            link = await self._hello(wait_s=HELLO_WAIT_S)
+        if link is None:
+            reason = self._gone()
+            await self._kill()
+            return reason if reason != "it stopped answering" else f"no word from it in {HELLO_WAIT_S:.0f} s"
+        self._link = link
+        self._first.set()
+        self._on_up()
+        try:
+            async for message in link.messages():
+                self._on_message(message)
+        except WireError as error:
+            self._log.error("%s", error)
+        finally:
+            await link.close()
+        self._link = None
+        if self._process and not self._ending:
+            # The link can close a moment before the process is gone.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), 1.0)
+        reason = self._gone()
+        if not self._ending:
+            await self._kill()
+        return reason
+
+    def _gone(self) -> str:
+        code = self._process.returncode if self._process else None
+        if code is None:
+            return "it stopped answering"
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"it ended with code {code}"
+
+    async def _spawn(self) -> None:
+        threads = str(THREADS.get(self.name, 1))
+        environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        self._socket.unlink(missing_ok=True)
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            # A Ctrl-C in the terminal is for the conductor alone, which ends the workers in order.
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        if self.name in NICE:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self.pid, NICE[self.name])
+        assert self._process.stderr is not None
+        self._stderr = asyncio.create_task(self._listen(self._process.stderr))
+
+    async def _listen(self, stderr: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                line = await stderr.readline()
+            except ValueError:
+                # A line longer than the buffer; what is left of it follows.
+                continue
+            if not line:
+                return
+            if text := line.decode(errors="replace").rstrip():
+                self._last_words = text[:300]
+                self._log.info("%s", text)
+
+    async def _hello(self, wait_s: float) -> wire.Link | None:
+        """Connect and wait for Hello; None when the process ended or the time is over."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + wait_s
+        while loop.time() < until_s and not self._ending:
+            link = None
+            try:
+                link = await wire.connect(self._socket)
+                line = await asyncio.wait_for(link.reader.readline(), max(0.1, until_s - loop.time()))
+                hello = wire.decode(line)
+                if isinstance(hello, wire.Hello) and hello.worker == self.name:
+                    self.pid = hello.pid
+                    return link
+            except (WireError, TimeoutError, ConnectionError):
+                pass
+            if link:
+                await link.close()
+            if self._process and self._process.returncode is not None:
+                return None
+            await asyncio.sleep(CONNECT_EVERY_S)
+        return None
+
+    async def _kill(self) -> None:
+        if self._process:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+            await self._process.wait()
+        elif self.pid:
+            # Taken over from an earlier conductor: not our child, but ours to end.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, signal.SIGKILL)
+        if self._stderr:
+            await self._stderr
+        self._process, self._stderr, self.pid = None, None, 0
+
+    async def stop(self, wait_s: float = 5.0) -> None:
+        """Ask it to quit, then insist; returns when it is gone."""
+        self._ending = True
+        self.send(wire.Quit())
+        if self._process:
+            for insist, patience_s in ((None, wait_s), (self._process.terminate, 2.0)):
+                if insist:
+                    with contextlib.suppress(ProcessLookupError):
+                        insist()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), patience_s)
+                    break
+        elif self._link:
+            # Taken over: its link closes when it is gone.
+            for _ in range(int(wait_s / CONNECT_EVERY_S)):
+                if self._link is None or self._link.closed:
+                    break
+                await asyncio.sleep(CONNECT_EVERY_S)
+        if self._link:
+            await self._link.close()
+        await self._kill()
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._socket.unlink(missing_ok=True)
+
+
+def command(name: str, run: Path, *options: str) -> list[str]:
+    """Return how a worker of this program is started."""
+    return [sys.executable, "-m", f"conductor.{name}", "--run", str(run), *options]
