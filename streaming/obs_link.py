@@ -8,8 +8,8 @@ its loggers are silent.
 
 from __future__ import annotations
 
-import json
 import logging
+import select
 import struct
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,12 +71,18 @@ class _Client(ObsClient):  # type: ignore[misc]  # the library ships no types
         opcode, data = self.ws.recv_data()
         if opcode == ABNF.OPCODE_CLOSE:
             # websocket-client hands out an empty string here, and with it the reason is lost.
-            payload = bytes(data.data)
+            payload = bytes(data)
             code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else 0
             if code in _FINAL:
                 raise ObsFinalError(_FINAL[code])
             raise ObsError(f"OBS closed the connection ({payload[2:].decode(errors='replace') or code})")
         return bytes(data).decode()
+
+    def raise_if_closed(self) -> None:
+        """Read why OBS closed the connection meanwhile; sending first would bury it under a broken pipe."""
+        if select.select([self.ws.sock], [], [], 0)[0]:
+            self._receive()
+            raise ObsError("OBS said something unasked")
 
     def shutdown(self) -> None:
         if (ws := getattr(self, "ws", None)) is not None:
@@ -142,6 +148,7 @@ class ObsLink:
             ObsError: the connection is lost, late or out of step; it is closed.
         """
         try:
+            self._client.raise_if_closed()
             answer = self._client.req(name, data)
             # A late reply to an earlier request would be taken for this one's for ever after.
             if answer["requestType"] != name:
@@ -150,11 +157,13 @@ class ObsLink:
         except ObsError:
             self.close()
             raise
-        except (OSError, WebSocketException, OBSSDKError, json.JSONDecodeError, KeyError, TypeError) as error:
+        except (OSError, WebSocketException, OBSSDKError, ValueError, KeyError, TypeError) as error:
             self.close()
             raise ObsError(f"OBS did not answer {name} ({_short(error)})") from None
         if not status["result"]:
-            raise ObsRefusedError(name, int(status["code"]), str(status.get("comment", "")))
+            # Names only: a setting may hold a stream key.
+            about = "".join(f" with {key}={value!r}" for key, value in data.items() if key.endswith("Name"))
+            raise ObsRefusedError(name + about, int(status["code"]), str(status.get("comment", "")))
         found: dict[str, Any] = answer.get("responseData") or {}
         return found
 
