@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import av
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +51,7 @@ class Planes:
             plane[:] = (plane * weight + value * (256 - weight)) >> 8
 
 
+@cache
 def _ramp(rows: int) -> NDArray[np.uint16]:
     """Weights from 0 to 256 (both left out) as a column, one a row."""
     return np.linspace(0, 256, rows + 2)[1:-1].astype(np.uint16)[:, None]

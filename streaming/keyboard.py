@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import skia
+from numpy.typing import NDArray
 
 from model.notes import Note
 from streaming import theme
@@ -151,10 +153,10 @@ class Keyboard:
                 path = skia.Op(path, cut, skia.PathOp.kDifference_PathOp) or path
         return path
 
-    def _draw(self) -> skia.Image:
-        """The keyboard unlit, as an image of the picture's width and the keyboard's height."""
-        surface = skia.Surface(self.width, self.height)
-        canvas = surface.getCanvas()
+    def _draw(self) -> NDArray[np.uint8]:
+        """The keyboard unlit, RGBA [height, width, 4]."""
+        picture = np.zeros((self.height, self.width, 4), np.uint8)
+        canvas = skia.Canvas(picture, colorType=skia.kRGBA_8888_ColorType)
         canvas.clear(theme.ink((5, 6, 9)))
         canvas.translate(0, -self.top)
         white = skia.Paint(AntiAlias=True, Shader=self._shade((150, 150, 152), (214, 211, 204)))
@@ -174,7 +176,7 @@ class Keyboard:
                 )
         if self.has_pads:
             self._draw_pads(canvas)
-        return surface.makeImageSnapshot()
+        return picture
 
     def _draw_pads(self, canvas: skia.Canvas) -> None:
         paint = skia.Paint(AntiAlias=True, Color=theme.ink((34, 37, 46)))

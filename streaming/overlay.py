@@ -84,7 +84,7 @@ def draw_slate(canvas: skia.Canvas, width: int, top: int, bottom: int, text: str
     canvas.drawRect(skia.Rect.MakeLTRB(0, top, width, bottom), skia.Paint(Color=theme.ink(theme.BACKGROUND)))
     middle = skia.Point(width / 2, (top + bottom) / 2)
     haze = skia.GradientShader.MakeRadial(
-        middle, width * 0.42, [theme.ink(theme.mix(theme.BACKGROUND, theme.ACCENT, 0.16)), theme.ink(theme.BACKGROUND)]
+        middle, width * 0.42, [theme.ink(theme.SLATE_HAZE), theme.ink(theme.BACKGROUND)]
     )
     canvas.drawRect(skia.Rect.MakeLTRB(0, top, width, bottom), skia.Paint(Shader=haze, Dither=True))
     size = 42 * unit

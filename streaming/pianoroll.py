@@ -7,6 +7,7 @@ when their words last changed. Only the band around the keyboard is drawn anew.
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 
 import numpy as np
@@ -29,6 +30,7 @@ LEAST_LIT_S = 0.09
 DYING_S = 0.22
 _FLASH_S = 0.16
 _KEPT_VIEWS = 3
+_KEPT_BLOOMS = 256
 _WHITE = (255, 255, 255)
 
 
@@ -103,12 +105,21 @@ class PianoRoll:
         self._canvas = skia.Canvas(self._rgba, colorType=skia.kRGBA_8888_ColorType)
         self._planes = Planes(height, width)
         self._views: OrderedDict[int, _View] = OrderedDict()
+        self._lock = threading.Lock()
         self._drawn: dict[str, object] = {}
-        self._blooms: dict[theme.Rgb, skia.Image] = {}
+        self._level: int | None = None
+        self._slate_zone = np.zeros((0, width, 4), np.uint8)
+        self._blooms: dict[tuple[theme.Rgb, int, int], skia.Image] = {}
         self._fade = _even(44 * unit)
+        ends = [skia.Point(0, self._zone_top), skia.Point(0, self.playhead_y)]
+        self._heat = skia.GradientShader.MakeLinear(ends, [theme.ink(_WHITE, 0), theme.ink(_WHITE)])
 
     def prepare(self, scene: Scene) -> None:
-        """Lay a scene out before its first frame is due (tens of milliseconds for a long piece)."""
+        """Lay a scene out before its first frame is due; may be called from another thread.
+
+        Args:
+            scene: the very object that `draw` will be given.
+        """
         tiles = self._view(scene).tiles
         assert tiles is not None
         for index in range(-1, (self.playhead_y - self.header_px) // TILE_ROWS + 1):
@@ -152,15 +163,13 @@ class PianoRoll:
         if scene is None or view.tiles is None:
             self._compose_slate(next_text or "back in a moment")
             lights = self._slate_lights(view, position_s)
-            self._clear_zone()
         else:
             self._compose_header(scene, position_s, next_text)
             self._compose_roll(view.tiles, self.scroll_px(position_s), rgb=rgb)
             self._compose_progress(position_s / scene.duration_s if scene.duration_s > 0 else 0.0)
-            lights = [
-                (bar.note, theme.instrument_colour(bar.note.instrument), amount) for bar, amount in view.lit(position_s)
-            ]
-            self._brighten(view, position_s)
+            lit = view.lit(position_s)
+            lights = [(bar.note, theme.instrument_colour(bar.note.instrument), amount) for bar, amount in lit]
+            self._brighten(lit, self.scroll_px(position_s))
         self._compose_keyboard(view, lights)
         self._compose_footer(view, level_db)
 
@@ -178,10 +187,11 @@ class PianoRoll:
         from_rgba(self._rgba[: self.header_px], self._planes)
 
     def _compose_slate(self, text: str) -> None:
-        if self._same("top", ("slate", text)):
-            return
-        overlay.draw_slate(self._canvas, self.width, 0, self._zone_top, text)
-        from_rgba(self._rgba[: self._zone_top], self._planes)
+        if not self._same("top", ("slate", text)):
+            overlay.draw_slate(self._canvas, self.width, 0, self.playhead_y, text)
+            from_rgba(self._rgba[: self._zone_top], self._planes)
+            self._slate_zone = self._rgba[self._zone_top : self.playhead_y].copy()
+        self._rgba[self._zone_top : self.playhead_y] = self._slate_zone
 
     def _compose_roll(self, tiles: RollTiles, scroll: int, *, rgb: bool) -> None:
         y = self.header_px
@@ -209,32 +219,22 @@ class PianoRoll:
         self._fill(0, top, reached, bottom, theme.ACCENT)
         self._fill(reached, top, self.width, bottom, theme.mix(theme.PANEL, theme.TEXT_FAINT, 0.35))
 
-    def _brighten(self, view: _View, position_s: float) -> None:
+    def _brighten(self, lit: list[tuple[Bar, float]], scroll: int) -> None:
         """Lighten the part of a sounding note that is near the keyboard."""
-        scroll = self.scroll_px(position_s)
-        canvas = self._canvas
-        for bar, amount in view.lit(position_s):
+        for bar, amount in lit:
             top = max(self._zone_top, self.playhead_y - (bar.high - scroll))
             if top >= self.playhead_y:
                 continue
-            paint = skia.Paint(Shader=self._heat(), AntiAlias=True)
+            paint = skia.Paint(Shader=self._heat, AntiAlias=True)
             paint.setAlphaf(0.75 * amount)
-            canvas.drawRect(skia.Rect.MakeLTRB(bar.lane.x, top, bar.lane.x + bar.lane.width, self.playhead_y), paint)
-
-    def _heat(self) -> skia.Shader:
-        if "heat" not in self._drawn:
-            ends = [skia.Point(0, self._zone_top), skia.Point(0, self.playhead_y)]
-            self._drawn["heat"] = skia.GradientShader.MakeLinear(ends, [theme.ink(_WHITE, 0), theme.ink(_WHITE)])
-        return self._drawn["heat"]
-
-    def _clear_zone(self) -> None:
-        self._rgba[self._zone_top : self.playhead_y, :, :3] = theme.BACKGROUND
+            rect = skia.Rect.MakeLTRB(bar.lane.x, top, bar.lane.x + bar.lane.width, self.playhead_y)
+            self._canvas.drawRect(rect, paint)
 
     def _compose_keyboard(self, view: _View, lights: list[tuple[Note, theme.Rgb, float]]) -> None:
         canvas, keyboard = self._canvas, view.keyboard
+        self._rgba[self.playhead_y : self.playhead_y + self.keyboard_px] = keyboard.picture
         canvas.save()
         canvas.clipRect(skia.Rect.MakeLTRB(0, self._zone_top, self.width, self.playhead_y + self.keyboard_px))
-        canvas.drawImage(keyboard.picture, 0, self.playhead_y)
         for note, colour, amount in lights:
             keyboard.light(canvas, note, colour, amount)
         line = max(1.0, 2 * self._unit)
@@ -249,17 +249,25 @@ class PianoRoll:
         from_rgba(self._rgba[self._zone_top : end], self._planes, self._zone_top)
 
     def _bloom(self, keyboard: Keyboard, note: Note, colour: theme.Rgb, amount: float) -> None:
-        sprite = self._blooms.get(colour) or self._blooms.setdefault(colour, _bloom_sprite(colour))
         lane = keyboard.lane(note)
         reach = (26 + 30 * amount) * self._unit
-        middle = lane.x + lane.width / 2
-        wide = lane.width / 2 + reach * 0.8
-        target = skia.Rect.MakeLTRB(
-            middle - wide, self.playhead_y - reach * 1.5, middle + wide, self.playhead_y + reach * 0.7
-        )
+        sprite = self._bloom_sprite(colour, _even(lane.width + 1.6 * reach), _even(2.2 * reach))
+        left = round(lane.x + (lane.width - sprite.width()) / 2)
         paint = skia.Paint(BlendMode=skia.BlendMode.kPlus)
         paint.setAlphaf(amount * (0.35 + 0.5 * note.velocity / 127))
-        self._canvas.drawImageRect(sprite, target, skia.SamplingOptions(skia.FilterMode.kLinear), paint)
+        self._canvas.drawImage(
+            sprite, left, self.playhead_y - round(0.68 * sprite.height()), skia.SamplingOptions(), paint
+        )
+
+    def _bloom_sprite(self, colour: theme.Rgb, width: int, height: int) -> skia.Image:
+        """A glow of this size, kept: drawn unscaled it costs a third of a scaled one."""
+        key = (colour, width, height)
+        sprite = self._blooms.get(key)
+        if sprite is None:
+            if len(self._blooms) >= _KEPT_BLOOMS:
+                self._blooms.clear()
+            sprite = self._blooms[key] = _draw_bloom(colour, width, height)
+        return sprite
 
     def _slate_lights(self, view: _View, position_s: float) -> list[tuple[Note, theme.Rgb, float]]:
         """Soft waves wandering over the keys."""
@@ -281,28 +289,34 @@ class PianoRoll:
             instruments = view.scene.instruments if view.scene else ()
             overlay.draw_legend(self._canvas, skia.Rect.MakeLTRB(0, top, self.width, self.height), instruments)
             from_rgba(self._rgba[top:], self._planes, top)
-            self._drawn.pop("level", None)
-        lit = overlay.level_steps(level_db)
-        if self._same("level", lit):
-            return
+            self._level = None
+        self._compose_level(overlay.level_steps(level_db))
+
+    def _compose_level(self, lit: int) -> None:
+        before = self._level
+        changed = range(overlay.LEVEL_STEPS) if before is None else range(min(before, lit), max(before, lit))
+        self._level = lit
         step, size = max(4, _even(7 * self._unit)), max(2, _even(6 * self._unit))
         left = _even(self.width - 26 * self._unit - overlay.LEVEL_STEPS * step)
-        y = _even(top + (self.footer_px - size) / 2)
-        for index in range(overlay.LEVEL_STEPS):
+        y = _even(self.height - (self.footer_px + size) / 2)
+        for index in changed:
             x = left + index * step
             self._fill(x, y, x + step - 2, y + size, overlay.level_colour(index, lit))
 
     # --- kept between frames -----------------------------------------------------------
 
     def _view(self, scene: Scene | None) -> _View:
-        view = self._views.get(id(scene))
-        # An id may be used again once its scene is gone.
-        if view is None or view.scene is not scene:
-            view = _View(scene, self.width, self.playhead_y, self.keyboard_px, self.pixels_per_s)
+        with self._lock:
+            view = self._views.get(id(scene))
+            # An id may be used again once its scene is gone.
+            if view is not None and view.scene is scene:
+                self._views.move_to_end(id(scene))
+                return view
+        view = _View(scene, self.width, self.playhead_y, self.keyboard_px, self.pixels_per_s)
+        with self._lock:
             self._views[id(scene)] = view
             if len(self._views) > _KEPT_VIEWS:
                 self._views.popitem(last=False)
-        self._views.move_to_end(id(scene))
         return view
 
     def _same(self, what: str, key: object) -> bool:
@@ -317,17 +331,20 @@ class PianoRoll:
         self._planes.fill(left, top, right, bottom, colour)
 
 
-def _bloom_sprite(colour: theme.Rgb) -> skia.Image:
-    surface = skia.Surface(64, 64)
+def _draw_bloom(colour: theme.Rgb, width: int, height: int) -> skia.Image:
+    surface = skia.Surface(width, height)
     stops = [
         theme.ink(theme.mix(colour, _WHITE, 0.6)),
         theme.ink(colour, 0.45),
         theme.ink(colour, 0.12),
         theme.ink(colour, 0),
     ]
-    shader = skia.GradientShader.MakeRadial(skia.Point(32, 32), 32, stops, [0.0, 0.25, 0.6, 1.0])
-    surface.getCanvas().clear(0)
-    surface.getCanvas().drawPaint(skia.Paint(Shader=shader, AntiAlias=True))
+    shader = skia.GradientShader.MakeRadial(skia.Point(0, 0), 1, stops, [0.0, 0.25, 0.6, 1.0])
+    canvas = surface.getCanvas()
+    canvas.clear(0)
+    canvas.translate(width / 2, height / 2)
+    canvas.scale(width / 2, height / 2)
+    canvas.drawPaint(skia.Paint(Shader=shader))
     return surface.makeImageSnapshot()
 
 

@@ -40,7 +40,6 @@ class Tile:
     """Rows `[index * TILE_ROWS, (index + 1) * TILE_ROWS)` of the roll, the latest on top."""
 
     rgba: NDArray[np.uint8]
-    image: skia.Image
     planes: Planes
 
 
@@ -95,7 +94,7 @@ class RollTiles:
             self._draw_bar(canvas, bar, top)
         planes = Planes(TILE_ROWS, self._width)
         from_rgba(rgba, planes)
-        return Tile(rgba, skia.Image.fromarray(rgba, skia.kRGBA_8888_ColorType, copy=False), planes)
+        return Tile(rgba, planes)
 
     def _draw_lanes(self) -> skia.Image:
         surface = skia.Surface(self._width, TILE_ROWS)
@@ -138,7 +137,7 @@ class RollTiles:
     def _draw_bar(self, canvas: skia.Canvas, bar: Bar, top: int) -> None:
         rect = _rect(bar, top)
         radius = min(4 * self._unit, rect.width() / 2, rect.height() / 2)
-        strength = 0.55 + 0.45 * bar.note.velocity / 127
+        strength = 0.68 + 0.32 * bar.note.velocity / 127
         colour = theme.mix(theme.BACKGROUND, theme.instrument_colour(bar.note.instrument), strength)
         if is_black(bar.note.pitch) and bar.note.instrument != "drums":
             colour = theme.mix(colour, (0, 0, 0), 0.18)

@@ -21,6 +21,7 @@ TEXT: Rgb = (240, 238, 232)
 TEXT_SOFT: Rgb = (160, 167, 182)
 TEXT_FAINT: Rgb = (98, 106, 124)
 ACCENT: Rgb = (232, 186, 110)
+SLATE_HAZE: Rgb = (34, 36, 58)
 
 # Neighbours in hue differ in lightness, so that the pairs which red-green blindness
 # merges stay apart (the test measures it).
