@@ -1,0 +1,56 @@
+"""Shapes of the model, by name."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The shape of a transformer.
+
+    Attributes:
+        layers: blocks.
+        width: size of the residual stream.
+        heads: query heads; width / heads is the head size.
+        kv_heads: key and value heads, shared among the query heads.
+        context: tokens the model was made for.
+        window: tokens that most layers look back; 0 for all.
+        full_every: every n-th layer looks back over the whole context.
+        hidden: width of the feed-forward layers.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    context: int
+    window: int
+    full_every: int
+    hidden: int
+
+    @property
+    def head_size(self) -> int:
+        """Size of a head."""
+        return self.width // self.heads
+
+    def layer_window(self, layer: int) -> int:
+        """Return how far layer `layer` (from 0) looks back; 0 for the whole context."""
+        return 0 if self.window == 0 or (layer + 1) % self.full_every == 0 else self.window
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+
+# fmt: off
+PRESETS: dict[str, Config] = {
+    # for tests: milliseconds
+    "tiny":    Config(layers=2, width=64, heads=2, kv_heads=1, context=256, window=64, full_every=2, hidden=128),
+    # shipped: what trains in hours on two CPU cores and composes ahead of playback
+    "small":   Config(layers=6, width=384, heads=6, kv_heads=2, context=2048, window=512, full_every=3, hidden=1024),
+    # MuseNet's own shape: 72 layers, 24 heads, 4096 tokens in full
+    "musenet": Config(layers=72, width=1536, heads=24, kv_heads=24, context=4096, window=0, full_every=1, hidden=4096),
+}
+# fmt: on

@@ -1,0 +1,262 @@
+"""A folder of MIDI files as memory-mapped tokens.
+
+`build` reads every file once and writes, into a folder of its own,
+
+    tokens.u16  ticks.u32  beats.f32     one entry a token, pieces end to end
+    pieces.json                          a row a piece, with style and split
+    skipped.json                         what could not be used, and why
+
+A folder may hold an `index.csv` with the columns path, style, genre, split and
+performed (1 or 0); without one, every .mid below it is taken, a style being the
+name of its parent folder where the vocabulary knows it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.context import beats_at
+from model.errors import CorpusError, ModelError
+from model.header import groups_of
+from model.instruments import BY_NAME
+from model.midi import read_midi
+from model.notes import Note, Piece, TempoMark
+from model.tokenizer import encode_body, to_ticks
+from model.vocabulary import GENRES, STYLES, TICKS_PER_SECOND, VOCABULARY
+
+MIN_NOTES = 32
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to learn from."""
+
+    path: str
+    style: str | None
+    genre: str | None
+    performed: bool
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A piece among the tokens: where it lies and what is known of it."""
+
+    path: str
+    style: str | None
+    genre: str | None
+    performed: bool
+    split: str
+    groups: tuple[str, ...]
+    bpm: float
+    beats_per_bar: float
+    offset: int
+    tokens: int
+    notes: int
+    ticks: int
+
+
+def gather(folder: Path) -> list[Source]:
+    """Return the files of a corpus.
+
+    Raises:
+        CorpusError: there is no such folder, no MIDI in it, or its index is broken.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: no such folder; give a folder of MIDI files with --corpus")
+    index = folder / "index.csv"
+    if not index.exists():
+        found = [_unlisted(p, folder) for p in sorted(folder.rglob("*")) if p.suffix.lower() in (".mid", ".midi")]
+    else:
+        with index.open(newline="", encoding="utf-8") as file:
+            try:
+                found = [
+                    Source(
+                        str(folder / row["path"]),
+                        row["style"] if row["style"] in STYLES else None,
+                        row["genre"] if row["genre"] in GENRES else None,
+                        row["performed"] == "1",
+                        row["split"],
+                    )
+                    for row in csv.DictReader(file)
+                ]
+            except KeyError as error:
+                raise CorpusError(f"{index}: no column {error}; it needs path, style, genre, split, performed") from None
+    if not found:
+        raise CorpusError(f"{folder}: no MIDI files (.mid) in it")
+    return found
+
+
+def _unlisted(path: Path, folder: Path) -> Source:
+    style = path.parent.name.lower()
+    digest = hashlib.sha1(str(path.relative_to(folder)).encode()).digest()[0]
+    split = "valid" if digest < 10 else "test" if digest < 20 else "train"
+    return Source(str(path), style if style in STYLES else None, None, False, split)
+
+
+def tidy(piece: Piece) -> Piece:
+    """Return a piece as the model should learn it: it begins at once, unisons of one
+    instrument are one note, and a note struck again ends where it is struck."""
+    if not piece.notes:
+        return piece
+    start = min(n.onset_s for n in piece.notes)
+    by_key: dict[tuple[str, int], list[Note]] = {}
+    for note in sorted(piece.notes):
+        line = by_key.setdefault((note.instrument, note.pitch), [])
+        moved = replace(note, onset_s=note.onset_s - start, duration_s=max(note.duration_s, 0.02))
+        if line and to_ticks(line[-1].onset_s) == to_ticks(moved.onset_s):
+            last = line.pop()
+            moved = replace(
+                last,
+                duration_s=max(last.duration_s, moved.duration_s),
+                velocity=max(last.velocity, moved.velocity),
+            )
+        elif line and line[-1].offset_s > moved.onset_s and BY_NAME[note.instrument].sustains:
+            line[-1] = replace(line[-1], duration_s=moved.onset_s - line[-1].onset_s)
+        line.append(moved)
+    notes = tuple(sorted(n for line in by_key.values() for n in line))
+    tempi = tuple(TempoMark(max(0.0, m.time_s - start), m.bpm) for m in piece.tempi)
+    kept = [m for i, m in enumerate(tempi) if i + 1 == len(tempi) or tempi[i + 1].time_s > 0]
+    return replace(piece, notes=notes, tempi=tuple(kept))
+
+
+Encoded = tuple[Source, NDArray[np.uint16], NDArray[np.uint32], NDArray[np.float32], Piece]
+
+
+def _encode(source: Source) -> Encoded | str:
+    try:
+        piece = tidy(read_midi(Path(source.path), pedal=source.performed).piece)
+        if len(piece.notes) < MIN_NOTES:
+            return f"{source.path}: {len(piece.notes)} notes, fewer than {MIN_NOTES}"
+        tokens = np.array(encode_body(piece), np.int64)
+    except ModelError as error:
+        return str(error)
+    ticks = np.cumsum(VOCABULARY.wait_ticks[tokens])
+    beats = beats_at(ticks, piece.tempi)
+    return source, tokens.astype(np.uint16), ticks.astype(np.uint32), beats, replace(piece, notes=piece.notes[:0])
+
+
+def build(
+    folder: Path, out: Path, *, processes: int = 2, progress: Callable[[int, int], None] | None = None
+) -> tuple[int, list[str]]:
+    """Turn a folder of MIDI into tokens under `out`.
+
+    Args:
+        folder: the corpus.
+        out: where to write; made if missing.
+        processes: readers side by side.
+        progress: told (files done, files in all).
+
+    Returns:
+        Number of pieces written, and a line for each file left out.
+
+    Raises:
+        CorpusError: nothing usable was found, or `out` cannot be written.
+    """
+    sources = gather(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
+    skipped: list[str] = []
+    offset = 0
+    try:
+        with (
+            (out / "tokens.u16").open("wb") as tokens_file,
+            (out / "ticks.u32").open("wb") as ticks_file,
+            (out / "beats.f32").open("wb") as beats_file,
+            ProcessPoolExecutor(processes) as pool,
+        ):
+            for done, result in enumerate(pool.map(_encode, sources, chunksize=16), 1):
+                if progress is not None:
+                    progress(done, len(sources))
+                if isinstance(result, str):
+                    skipped.append(result)
+                    continue
+                source, tokens, ticks, beats, piece = result
+                tokens_file.write(tokens.tobytes())
+                ticks_file.write(ticks.tobytes())
+                beats_file.write(beats.tobytes())
+                rows.append(_row(source, tokens, ticks, piece, offset))
+                offset += len(tokens)
+        (out / "skipped.json").write_text(json.dumps(skipped, indent=1))
+        (out / "pieces.json").write_text(
+            json.dumps({"vocabulary": VOCABULARY.hash, "pieces": [asdict(r) for r in rows]})
+        )
+    except OSError as error:
+        raise CorpusError(f"{out}: cannot write ({error.strerror})") from error
+    if not rows:
+        raise CorpusError(f"{folder}: none of {len(sources)} files could be used; first: {skipped[0]}")
+    return len(rows), skipped
+
+
+def _row(
+    source: Source, tokens: NDArray[np.uint16], ticks: NDArray[np.uint32], piece: Piece, offset: int
+) -> Row:
+    used = np.unique(VOCABULARY.instrument_of[tokens])
+    names = tuple(BY_NAME)
+    return Row(
+        path=source.path,
+        style=source.style,
+        genre=source.genre,
+        performed=source.performed,
+        split=source.split,
+        groups=groups_of([names[i] for i in used if i >= 0]),
+        bpm=piece.tempi[0].bpm,
+        beats_per_bar=piece.beats_per_bar,
+        offset=offset,
+        tokens=len(tokens),
+        notes=int((VOCABULARY.velocity_of[tokens] > 0).sum()),
+        ticks=int(ticks[-1]),
+    )
+
+
+class Corpus:
+    """Tokens built by `build`, memory-mapped.
+
+    Attributes:
+        rows: the pieces of all splits.
+        tokens, ticks, beats: one entry a token.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            listing = json.loads((folder / "pieces.json").read_text())
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{folder}: no built corpus here ({error})") from error
+        if listing["vocabulary"] != VOCABULARY.hash:
+            raise CorpusError(f"{folder}: built with another vocabulary; remove the folder and build it again")
+        self.rows = [Row(**{**row, "groups": tuple(row["groups"])}) for row in listing["pieces"]]
+        self.tokens: NDArray[np.uint16] = np.memmap(folder / "tokens.u16", np.uint16, "r")
+        self.ticks: NDArray[np.uint32] = np.memmap(folder / "ticks.u32", np.uint32, "r")
+        self.beats: NDArray[np.float32] = np.memmap(folder / "beats.f32", np.float32, "r")
+
+    def split(self, name: str) -> list[Row]:
+        """Return the pieces of `train`, `valid` or `test`."""
+        return [row for row in self.rows if row.split == name]
+
+    @cached_property
+    def styles(self) -> dict[str, int]:
+        """Number of training pieces by style, most first."""
+        counts: dict[str, int] = {}
+        for row in self.split("train"):
+            if row.style is not None:
+                counts[row.style] = counts.get(row.style, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+
+def seconds(rows: Sequence[Row]) -> float:
+    """Return the playing time of some pieces."""
+    return sum(row.ticks for row in rows) / TICKS_PER_SECOND
