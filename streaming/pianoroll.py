@@ -21,8 +21,9 @@ from streaming.i420 import Planes, from_rgba
 from streaming.keyboard import Keyboard, is_black
 from streaming.rolltiles import TILE_ROWS, Bar, RollTiles
 from streaming.scene import Scene
+from streaming.scoreimage import draw_score
 
-__all__ = ["PianoRoll", "Scene"]
+__all__ = ["PianoRoll", "Scene", "brightness", "draw_score"]
 
 PIXELS_PER_S = 120  # at a height of 720
 # A struck key is lit at least this long, and dies away in this time.

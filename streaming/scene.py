@@ -31,9 +31,10 @@ class Scene:
     beats_per_bar: float = 4.0
 
     @classmethod
-    def of_piece(cls, piece: Piece, number: int = 0) -> Scene:
-        """Return the scene of a piece, its style as caption."""
-        caption = (piece.style or "").replace("_", " ")
+    def of_piece(cls, piece: Piece, number: int = 0, caption: str | None = None) -> Scene:
+        """Return the scene of a piece; its caption is its style where none is given."""
+        if caption is None:
+            caption = (piece.style or "").replace("_", " ")
         return cls(number, piece.title, caption, piece.notes, piece.tempi, piece.duration_s, piece.beats_per_bar)
 
     @property
