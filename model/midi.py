@@ -234,12 +234,14 @@ def _marks(clock: _Clock, ticks_per_beat: int, end_s: float) -> tuple[TempoMark,
     bpms = (60.0 / (clock.tick_s * ticks_per_beat)).tolist()
     starts_s = clock.starts_s.tolist()
     marks = [TempoMark(0.0, bpms[0])]
-    for i, (start_s, bpm) in enumerate(zip(starts_s, bpms, strict=True)):
-        if not _differs(bpm, marks[-1].bpm):
-            continue
-        left_s = next((starts_s[j] for j in range(i + 1, len(bpms)) if _differs(bpms[j], bpm)), end_s)
-        if left_s - start_s >= TEMPO_HOLD_S:
-            marks.append(TempoMark(start_s, bpm))
+    first = 1
+    while first < len(bpms):
+        # The stretch of about this tempo is judged as a whole, so that a long map takes no long time.
+        last = next((j for j in range(first + 1, len(bpms)) if _differs(bpms[j], bpms[first])), len(bpms))
+        left_s = starts_s[last] if last < len(bpms) else end_s
+        if _differs(bpms[first], marks[-1].bpm) and left_s - starts_s[first] >= TEMPO_HOLD_S:
+            marks.append(TempoMark(starts_s[first], bpms[first]))
+        first = last
     return tuple(marks)
 
 

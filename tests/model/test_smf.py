@@ -26,6 +26,14 @@ class TestDamage:
         data = smf(track((0, on(60)), (480, on(60)), (480, off(60)), (0, on(64)), (1, off(64))))
         assert sounding(read(tmp_path, data))[:2] == [(0.0, 0.5, 60), (0.5, 1.0, 60)]
 
+    def test_an_end_without_a_beginning_ends_nothing(self, tmp_path: Path) -> None:
+        data = smf(track((0, off(60)), (480, on(60)), (480, off(60)), (480, off(60)), (0, on(62)), (480, off(62))))
+        assert sounding(read(tmp_path, data)) == [(0.5, 1.0, 60), (1.5, 2.0, 62)]
+
+    def test_a_spare_end_does_not_hide_a_missing_one(self, tmp_path: Path) -> None:
+        data = smf(track((0, off(60)), (0, on(60)), (480 * 9, on(62)), (480, off(62))))
+        assert sounding(read(tmp_path, data)) == [(0.0, 2.0, 60), (4.5, 5.0, 62)]
+
     def test_stuck_drums_are_short(self, tmp_path: Path) -> None:
         data = smf(track((0, on(36, 80, 9)), (480 * 4, on(36, 80, 9)), (480 * 4, off(36, 9))))
         assert sounding(read(tmp_path, data))[0] == (0.0, 0.125, 36)
@@ -53,7 +61,7 @@ class TestDamage:
         assert sounding(read(tmp_path, data)) == [(0.0, 0.5, 60), (0.5, 1.0, 62)]
 
     def test_a_volume_above_127_is_loud(self, tmp_path: Path) -> None:
-        (note,) = read(tmp_path, smf(track((0, b"\x90\x3c\xff"), (480, off(60))))).piece.notes
+        (note,) = read(tmp_path, smf(track((0, b"\x90\x3c\x90"), (480, off(60))))).piece.notes
         assert (note.pitch, note.velocity) == (60, 127)
 
     def test_patterns_of_format_2_follow_one_another(self, tmp_path: Path) -> None:
