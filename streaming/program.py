@@ -267,7 +267,7 @@ class Program:
             if late_frames >= SKIP_FRAMES:
                 return None
         if self._picture is None or late_frames < REPEAT_FRAMES:
-            scene, begin = (None, start) if self.slate else self._sounding(start)
+            scene, begin = (None, 0) if self.slate else self._sounding(start)
             position_s = (start - begin) / SAMPLE_RATE
             level_db = 20.0 * float(np.log10(max(float(np.abs(audio).max(initial=0.0)), 1e-5)))
             self._picture = self._canvas.draw(scene, position_s, next_text=self._next_text, level_db=level_db)
@@ -281,4 +281,4 @@ class Program:
             if begin <= sample:
                 with self._lock:
                     return self._scenes.get(number), begin
-        return None, sample
+        return None, 0

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
-import av
 from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
@@ -23,13 +22,13 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av.packet import Packet
 
 from streaming.errors import FeedError
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["audio", "video"]
-Packet = av.Packet[Any]
 
 MAX_VIEWERS = 8
 # About a second of each; beyond it, old packets are of no use to somebody who watches live.
@@ -58,12 +57,12 @@ class PacketTrack(MediaStreamTrack):
         self.kind = kind
         self.dropped = 0
         self._want_keyframe = want_keyframe
-        self._queue: deque[Packet] = deque()
+        self._queue: deque[Packet[Any]] = deque()
         self._ready = asyncio.Event()
         self._started = False
         self._skipping = kind == "video"
 
-    def push(self, packet: Packet) -> None:
+    def push(self, packet: Packet[Any]) -> None:
         """Queue a packet; never blocks."""
         if not self._started or self.readyState != "live":
             return
@@ -83,7 +82,7 @@ class PacketTrack(MediaStreamTrack):
         self._queue.append(packet)
         self._ready.set()
 
-    async def recv(self) -> Packet:
+    async def recv(self) -> Packet[Any]:
         """Return the next packet."""
         if not self._started:
             self._started = True
@@ -202,7 +201,7 @@ class Viewers:
             await self._drop(viewer)
             raise FeedError(f"the viewer's offer cannot be answered: {error or type(error).__name__}") from error
 
-    def packet(self, kind: Kind, packet: Packet) -> None:
+    def packet(self, kind: Kind, packet: Packet[Any]) -> None:
         """Hand a packet to every viewer; from any thread."""
         if self._viewers:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody watches
@@ -214,7 +213,7 @@ class Viewers:
         if self._keyframe_timer is not None:
             self._keyframe_timer.cancel()
 
-    def _push(self, kind: Kind, packet: Packet) -> None:
+    def _push(self, kind: Kind, packet: Packet[Any]) -> None:
         for viewer in self._viewers:
             viewer.tracks[kind].push(packet)
 

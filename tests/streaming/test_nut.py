@@ -52,10 +52,11 @@ def read(port: int, pictures: int, seen: Seen) -> None:
         seen.rate, seen.channels = container.streams.audio[0].rate, container.streams.audio[0].channels
         for packet in container.demux():
             for decoded in packet.decode():
+                assert isinstance(decoded, av.VideoFrame | av.AudioFrame)
                 assert decoded.pts is not None
                 assert decoded.time_base is not None
                 at_s = float(decoded.pts * decoded.time_base)
-                array = decoded.to_ndarray()  # type: ignore[union-attr]
+                array = decoded.to_ndarray()
                 if isinstance(decoded, av.VideoFrame):
                     seen.shape = array.shape
                     seen.pictures.append((at_s, int(array[0, 0])))
@@ -169,8 +170,9 @@ def test_a_slow_reader_loses_the_oldest_pictures_and_no_sound(server: NutServer)
         data += chunk
     server_done.join()
     connection.close()
-    pictures, sounds = [], []
-    with av.open(io.BytesIO(data), format="nut") as container:
+    pictures: list[int] = []
+    sounds: list[int] = []
+    with av.open(io.BytesIO(data), "r", format="nut") as container:
         for packet in container.demux():
             if packet.pts is not None and packet.time_base is not None:
                 kept = pictures if packet.stream.type == "video" else sounds
@@ -189,7 +191,7 @@ def test_a_port_in_use_is_told_in_one_line_with_the_way_out(server: NutServer) -
     assert "\n" not in str(caught.value)
 
 
-def test_a_port_that_is_none_is_told(server: NutServer) -> None:
+def test_a_port_that_is_none_is_told() -> None:
     with pytest.raises(FeedError, match="port 99999"):
         NutServer(99999, WIDTH, HEIGHT, FPS)
 

@@ -198,7 +198,8 @@ def test_with_no_player_at_all_the_slate_is_shown_in_silence(ring: Ring) -> None
     assert program.slate
     assert not any(frame.heard for frame in keep.frames)
     assert not keep.audio.any()
-    assert canvas.drawn == [(None, 0.0, "")] * 30
+    assert [number for number, _, _ in canvas.drawn] == [None] * 30
+    assert [position_s for _, position_s, _ in canvas.drawn] == pytest.approx([i / FPS for i in range(30)])
     assert ring.read_index == 30 * FRAME
 
 

@@ -1,0 +1,259 @@
+"""The feed: the process that joins sound and picture and owns every listener.
+
+Started as `python -m conductor.feed --run DIR`; answers the messages of `conductor.wire` on `DIR/feed.sock`.
+The programme runs in a thread of its own; sockets and WebRTC share the asyncio loop of the main thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from conductor import wire
+from conductor.errors import WireError
+from model.notes import Note, TempoMark
+from streaming.broadcast import Broadcast
+from streaming.errors import FeedError, StreamingError
+from streaming.nut import NutServer
+from streaming.pianoroll import PianoRoll
+from streaming.program import Program, Sink
+from streaming.ring import Ring
+from streaming.scene import Scene
+from streaming.stamp import stamp
+from streaming.webrtc import Viewers
+
+logger = logging.getLogger(__name__)
+
+STATUS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a feed is started.
+
+    Attributes:
+        run: folder of the show: `programme.ring` and `feed.sock` are in it.
+        width, height: of the picture, in pixels, even.
+        fps: pictures per second.
+        nut_port: TCP port for OBS; None: nobody is served.
+        fast: as fast as the ring allows, for files.
+        stamp: draw the calibration marks of `streaming.stamp`.
+    """
+
+    run: Path
+    width: int = 1280
+    height: int = 720
+    fps: int = 30
+    nut_port: int | None = None
+    fast: bool = False
+    stamp: bool = False
+
+
+class Feed:
+    """Everything the feed process holds; to be made and run inside one asyncio loop.
+
+    Raises:
+        StreamingError: the ring or the port cannot be used.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._options = options
+        self._link: wire.Link | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+        self._failed = False
+        size = (options.width, options.height, options.fps)
+        self._ring = Ring.join(options.run / "programme.ring")
+        self._viewers = Viewers(self._want_keyframe)
+        self._broadcast = Broadcast(*size, audience=self._viewers, on_fault=self._fault, live=not options.fast)
+        self._nut = None if options.nut_port is None else NutServer(options.nut_port, *size)
+        sinks: list[Sink] = [self._broadcast] if self._nut is None else [self._nut, self._broadcast]
+        self._program = Program(
+            self._ring,
+            PianoRoll(options.width, options.height, fps=options.fps),
+            sinks,
+            fps=options.fps,
+            fast=options.fast,
+            finish=partial(stamp, fps=options.fps) if options.stamp else None,
+        )
+
+    async def run(self) -> bool:
+        """Serve until Quit; return whether all ended well."""
+        thread = threading.Thread(target=self._make_programme, name="programme")
+        server = await wire.serve(self._options.run / "feed.sock", self._talk)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._quit)
+        thread.start()
+        self._start(self._report())
+        await self._ended.wait()
+        server.close()
+        await self._viewers.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        thread.join()
+        if self._nut is not None:
+            self._nut.close()
+        if self._link is not None:
+            await self._link.close()
+        self._ring.close()
+        return not self._failed
+
+    # --- in the programme's thread ---
+
+    def _make_programme(self) -> None:
+        try:
+            self._program.run()
+        except Exception:
+            # Whatever it was: the conductor starts a new feed, which goes on at the same sample.
+            logger.exception("the programme broke off")
+            self._failed = True
+        finally:
+            self._broadcast.record("")
+            self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _record(self, path: str) -> None:
+        self._broadcast.record(path)
+        # At once: whoever waits for the recording to begin or end need not wait for the next second.
+        self._loop.call_soon_threadsafe(self._send_status)
+
+    def _fault(self, reason: str) -> None:
+        logger.error("%s", reason)
+        fault = wire.Fault("feed", reason, retryable=False)
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._send, fault)
+
+    # --- in the loop ---
+
+    def _want_keyframe(self) -> None:
+        self._broadcast.force_keyframe()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _send(self, message: wire.Message) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    async def _report(self) -> None:
+        while True:
+            self._send_status()
+            await asyncio.sleep(STATUS_EVERY_S)
+
+    def _send_status(self) -> None:
+        program = self._program
+        self._send(
+            wire.FeedStatus(
+                sample=program.sample,
+                frames=program.frames,
+                dropped=program.dropped,
+                viewers=len(self._viewers),
+                readers=0 if self._nut is None else self._nut.readers,
+                recording=self._broadcast.recording,
+                slate=program.slate,
+            )
+        )
+
+    async def _talk(self, link: wire.Link) -> None:
+        """Answer one connection; the newest gets status and faults."""
+        self._link = link
+        link.send(wire.Hello("feed", os.getpid()))
+        try:
+            async for message in link.messages():
+                self._obey(link, message)
+        except WireError as error:
+            logger.warning("a connection was closed: %s", error)
+
+    def _obey(self, link: wire.Link, message: wire.Message) -> None:
+        match message:
+            case wire.Announce():
+                self._program.announce(_scene(message))
+            case wire.Next(text=text):
+                self._program.announce_next(text)
+            case wire.Record(path=path):
+                # Fast: what is in the ring still belongs to the recording that ends.
+                after = self._ring.write_index if self._options.fast and not path else 0
+                self._program.call(partial(self._record, path), after_sample=after)
+            case wire.Offer():
+                self._start(self._answer(link, message))
+            case wire.Quit():
+                self._quit()
+            case _:
+                link.send(wire.Fault("feed", f"the feed does not know what to do with {type(message).__name__}"))
+
+    async def _answer(self, link: wire.Link, offer: wire.Offer) -> None:
+        try:
+            sdp = await self._viewers.answer(offer.sdp)
+        except FeedError as error:
+            link.send(wire.Answer(offer.request_id, "", str(error)))
+        else:
+            link.send(wire.Answer(offer.request_id, sdp))
+
+    def _quit(self) -> None:
+        after = self._ring.write_index if self._options.fast else 0
+        self._program.call(self._program.stop, after_sample=after)
+
+
+def _scene(message: wire.Announce) -> Scene:
+    return Scene(
+        number=message.number,
+        title=message.title,
+        caption=message.caption,
+        notes=tuple(sorted(Note(*row) for row in message.notes)),
+        tempi=tuple(TempoMark(*row) for row in message.tempi) or (TempoMark(0.0, 120.0),),
+        duration_s=message.duration_s,
+        beats_per_bar=message.beats_per_bar,
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()) or int(width) % 2 or int(height) % 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 1280x720, even in both")
+    return int(width), int(height)
+
+
+def _options(arguments: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(prog="conductor.feed", description="Join sound and picture; serve every listener.")
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder of the running show")
+    parser.add_argument("--size", type=_size, default=(1280, 720), metavar="WxH", help="of the picture (1280x720)")
+    parser.add_argument("--fps", type=int, default=30, choices=(24, 25, 30, 50, 60), help="pictures per second (30)")
+    parser.add_argument("--nut", type=int, metavar="PORT", help="serve OBS: raw pictures and sound as NUT over TCP")
+    parser.add_argument("--fast", action="store_true", help="as fast as the machine allows, for recordings")
+    parser.add_argument("--stamp", action="store_true", help="draw frame numbers and flashes, for A/V measurements")
+    got = parser.parse_args(arguments)
+    width, height = got.size
+    return Options(got.run, width, height, got.fps, got.nut, got.fast, got.stamp)
+
+
+async def _main(options: Options) -> bool:
+    return await Feed(options).run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the feed process; return its exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s feed %(levelname)s %(message)s", stream=sys.stderr)
+    for noisy in ("aioice", "aiortc"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return 0 if asyncio.run(_main(_options(arguments))) else 1
+    except StreamingError as error:
+        print(f"feed: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
