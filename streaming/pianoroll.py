@@ -227,7 +227,7 @@ class PianoRoll:
             if top >= self.playhead_y:
                 continue
             paint = skia.Paint(Shader=self._heat, AntiAlias=True)
-            paint.setAlphaf(0.75 * amount)
+            paint.setAlphaf(0.6 * amount)
             rect = skia.Rect.MakeLTRB(bar.lane.x, top, bar.lane.x + bar.lane.width, self.playhead_y)
             self._canvas.drawRect(rect, paint)
 

@@ -20,8 +20,8 @@ from streaming.i420 import Planes, from_rgba
 from streaming.keyboard import Keyboard, Lane, is_black
 from streaming.scene import Beat, Scene, beats
 
-TILE_ROWS = 128
-_KEPT_TILES = 16
+TILE_ROWS = 64
+_KEPT_TILES = 24
 _LEAST_NOTE_PX = 6.0
 
 
@@ -87,7 +87,8 @@ class RollTiles:
         top = (index + 1) * TILE_ROWS
         canvas.drawImage(self._lanes, 0, 0)
         self._draw_beats(canvas, top)
-        bars = self._by_tile.get(index, [])
+        # Where bars lie over each other, the narrower is on top and both are seen.
+        bars = sorted(self._by_tile.get(index, ()), key=lambda bar: -bar.lane.width)
         for bar in bars:
             self._draw_glow(canvas, bar, top)
         for bar in bars:
@@ -137,7 +138,7 @@ class RollTiles:
     def _draw_bar(self, canvas: skia.Canvas, bar: Bar, top: int) -> None:
         rect = _rect(bar, top)
         radius = min(4 * self._unit, rect.width() / 2, rect.height() / 2)
-        strength = 0.68 + 0.32 * bar.note.velocity / 127
+        strength = 0.76 + 0.24 * bar.note.velocity / 127
         colour = theme.mix(theme.BACKGROUND, theme.instrument_colour(bar.note.instrument), strength)
         if is_black(bar.note.pitch) and bar.note.instrument != "drums":
             colour = theme.mix(colour, (0, 0, 0), 0.18)
