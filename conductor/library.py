@@ -143,7 +143,7 @@ class Library:
             title,
             style,
             # Relative to the show's folder, so that the folder can be moved.
-            str(midi.relative_to(self.folder)) if midi.is_relative_to(self.folder) else str(midi),
+            _inside(midi, self.folder),
             duration_s,
             notes,
             at.isoformat(timespec="seconds"),
@@ -214,3 +214,8 @@ class Library:
         """Return what was remembered, or None."""
         row = self._run("SELECT value FROM state WHERE key = ?", key).fetchone()
         return None if row is None else json.loads(row[0])
+
+
+def _inside(path: Path, folder: Path) -> str:
+    path, folder = path.resolve(), folder.resolve()
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

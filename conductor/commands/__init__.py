@@ -1,0 +1,1 @@
+"""The subcommands of `conductor`, a module for each part of the program."""

@@ -1,0 +1,162 @@
+"""`conductor check` and `conductor run`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conductor.clock import minutes
+from conductor.errors import UsageError
+from conductor.setlist import Setlist, load_setlist
+from conductor.stage import DEFAULT_OBS, RunFolder, ShowOptions, check_options, check_space, slug
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+LOG_NAME = "show.log"
+
+
+def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `check` and `run`."""
+    check = subparsers.add_parser("check", help="check a setlist and print what it holds")
+    check.add_argument("setlist", type=Path, metavar="SETLIST", help="a YAML file")
+    check.set_defaults(run=run_check)
+
+    run = subparsers.add_parser("run", help="run a show", description="Run a show from a setlist until Ctrl-C.")
+    run.add_argument("setlist", type=Path, metavar="SETLIST", help="a YAML file")
+    run.add_argument("--data", type=Path, metavar="DIR", help="folder of pieces, log and database (./shows/TITLE)")
+    run.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the programme")
+    run.add_argument("--fast", action="store_true", help="play all cues as fast as it goes, into --record")
+    run.add_argument("--fresh", action="store_true", help="begin anew even where an earlier run broke off")
+    run.add_argument("--port", type=int, default=8080, help="of the console (8080; 0: none)")
+    run.add_argument("--host", default="127.0.0.1", help="address of the console (127.0.0.1: this machine alone)")
+    run.add_argument("--size", type=_size, default=(1280, 720), metavar="WxH", help="of the picture (1280x720)")
+    run.add_argument("--fps", type=int, default=30, choices=(24, 25, 30, 50, 60), help="pictures a second (30)")
+    run.add_argument("--nut", type=int, default=19003, metavar="PORT", help="where OBS reads (19003; 0: nowhere)")
+    run.add_argument("--obs", default=DEFAULT_OBS, metavar="URL", help=f"OBS's WebSocket ({DEFAULT_OBS}; '': none)")
+    run.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of the composer (the shipped ones)")
+    run.set_defaults(run=run_show)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 1280x720")
+    return int(width), int(height)
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Print a summary of the setlist."""
+    print(summary(load_setlist(args.setlist)))
+    return 0
+
+
+def summary(setlist: Setlist) -> str:
+    """Return a setlist as a table."""
+    rows = [("no.", "id", "name", "style", "instruments", "length", "starts", "seed")]
+    for cue in setlist.cues:
+        starts = f"{cue.follow.hang_s:g} s early" if cue.follow.kind == "hang" else cue.follow.kind
+        style, instruments = cue.style or "any", " ".join(cue.instruments) or "any"
+        rows.append((cue.number, cue.id, cue.name, style, instruments, minutes(cue.duration_s), starts, str(cue.seed)))
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    total = minutes(sum(cue.duration_s for cue in setlist.cues))
+    lines = [f"{setlist.title}: {len(setlist.cues)} cues, {total}, {setlist.ahead} composed ahead"]
+    if setlist.cues:
+        lines += [
+            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
+    if endless := setlist.endless:
+        whole = sum(weight for _, weight in endless.styles)
+        shares = ", ".join(f"{style} {weight / whole:.0%}" for style, weight in endless.styles)
+        lines.append(f"then without end: {shares}; {minutes(endless.duration_s)} each")
+    return "\n".join(lines)
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Run a show until it is over or somebody ends it."""
+    setlist = load_setlist(args.setlist)
+    if args.fast and not setlist.cues:
+        raise UsageError(f"--fast: {args.setlist} has no cues, only an endless part - it would never end")
+    options = ShowOptions(
+        data=args.data or Path("shows") / slug(setlist.title),
+        record=args.record,
+        host=args.host,
+        port=args.port,
+        width=args.size[0],
+        height=args.size[1],
+        fps=args.fps,
+        nut_port=args.nut,
+        obs_url="" if args.fast else args.obs,
+        obs_password=os.environ.get("OBS_PASSWORD", ""),
+        fast=args.fast,
+        fresh=args.fresh,
+        checkpoint=args.checkpoint,
+        debug=args.debug,
+    )
+    return asyncio.run(perform(setlist, options))
+
+
+async def perform(setlist: Setlist, options: ShowOptions) -> int:
+    """Check what the show needs, run it, and put everything away.
+
+    Raises:
+        ConductorError: it cannot start, or did not end well.
+    """
+    # Imported here: `check` needs none of it.
+    from conductor.console.server import Console
+    from conductor.library import Library
+    from conductor.logs import Terminal, log_to, stop_logging
+    from conductor.show import Show
+
+    run = RunFolder(options.data)
+    try:
+        check_options(options)
+        library = Library(options.data)
+    except BaseException:
+        run.close()
+        raise
+    log = options.data / LOG_NAME
+    handler = log_to(log, debug=options.debug)
+    terminal = Terminal()
+    console = None
+    try:
+        show = Show(setlist, options, library, run, terminal, obs=make_obs(options))
+        terminal.say(f"{setlist.title}: {len(setlist.cues)} cues{', then without end' if setlist.endless else ''}")
+        if options.port:
+            console = Console(show)
+            terminal.say(f"  console  {await console.start()}")
+        terminal.say(f"  pieces   {library.pieces}")
+        terminal.say(f"  log      {log}")
+        if warning := check_space(options.data):
+            terminal.warn(warning)
+        await show.run()
+        return 0
+    except Exception as error:
+        error.add_note(f"the log is {log}")
+        raise
+    finally:
+        if console:
+            await console.stop()
+        library.close()
+        run.close()
+        stop_logging(handler)
+
+
+def make_obs(options: ShowOptions) -> Obs | None:
+    """Return who drives OBS, or nobody where none is wanted.
+
+    Raises:
+        ObsError: the address is none.
+    """
+    if not options.obs_url or not options.nut_port:
+        return None
+    from streaming.obs import ObsDirector
+
+    return ObsDirector(options.obs_url, options.obs_password, f"tcp://127.0.0.1:{options.nut_port}")
+
+
+if TYPE_CHECKING:
+    from conductor.show import Obs

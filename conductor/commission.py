@@ -1,0 +1,167 @@
+"""Pieces on order: asked of the composer, borrowed from the library, kept when they come."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from conductor import cue as c
+from conductor import wire
+from conductor.chronicle import Chronicle
+from conductor.clock import Clock
+from conductor.errors import LibraryError
+from conductor.library import Library
+from conductor.setlist import Cue
+from conductor.stage import slug
+from conductor.take import Take, read_take
+from model.errors import ModelError
+
+LOG = logging.getLogger("conductor.commission")
+
+
+class Commissions:
+    """Requests to the composer and the takes they led to.
+
+    Args:
+        library: where pieces are written and kept.
+        chronicle: told what goes wrong.
+        clock: wall time for file names.
+        send: gives the composer a message.
+        emit: gives the rules an event.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        chronicle: Chronicle,
+        clock: Clock,
+        send: Callable[[wire.Message], None],
+        emit: Callable[[c.Event], None],
+    ) -> None:
+        self.takes: dict[str, Take] = {}
+        self._library = library
+        self._chronicle = chronicle
+        self._clock = clock
+        self._send = send
+        self._emit = emit
+        self._requests: dict[str, tuple[Cue, int]] = {}
+        self._ids = itertools.count(1)
+
+    def order(self, cue: Cue, attempt: int, seed: int) -> None:
+        """Ask the composer for a piece."""
+        # The process id keeps the answers to an earlier conductor's requests apart.
+        request_id = f"{os.getpid()}-{next(self._ids)}"
+        self._requests[request_id] = (cue, attempt)
+        prompt = {
+            "style": cue.style,
+            "instruments": list(cue.instruments),
+            "duration_s": cue.duration_s,
+            "candidates": cue.candidates,
+            "seed": seed,
+            "opening": str(cue.opening) if cue.opening else None,
+            "opening_notes": cue.opening_notes,
+            "title": cue.name,
+        }
+        name = f"{self._clock.wall():%Y%m%d-%H%M%S}-{slug(cue.id, 'cue')}"
+        out = self._library.pieces.resolve() / (f"{name}-{attempt + 1}" if attempt else name)
+        self._send(wire.Compose(request_id, prompt, str(out)))
+
+    def cancel(self, cue_id: str, attempt: int) -> None:
+        """Take back a request; its answer will be ignored."""
+        for request_id, (cue, asked) in list(self._requests.items()):
+            if (cue.id, asked) == (cue_id, attempt):
+                del self._requests[request_id]
+                self._send(wire.Cancel(request_id))
+
+    def lost(self) -> None:
+        """Forget all requests: the composer that knew them is gone."""
+        self._requests.clear()
+
+    def hear(self, message: wire.Progress | wire.Composed | wire.Refused) -> None:
+        """Pass the composer's answer on to the rules."""
+        if message.request_id not in self._requests:
+            return
+        cue, attempt = self._requests[message.request_id]
+        match message:
+            case wire.Progress(fraction=fraction):
+                self._emit(c.Progressed(cue.id, attempt, fraction))
+                return
+            case wire.Refused(reason=reason, retryable=retryable):
+                self._emit(c.Missed(cue.id, attempt, reason, retryable))
+            case wire.Composed():
+                self.takes[cue.id] = self._take(cue, message)
+                self._emit(c.Took(cue.id, attempt, message.duration_s, len(message.notes)))
+        self._requests.pop(message.request_id, None)
+
+    def _take(self, cue: Cue, message: wire.Composed) -> Take:
+        parts = [f"in the style of {cue.style}"] if cue.style else []
+        parts += [", ".join(cue.instruments)] if cue.instruments else []
+        parts += [f"composed at {self._clock.wall().astimezone():%H:%M}"]
+        return Take(
+            title=cue.name,
+            caption=" · ".join(parts),
+            notes=message.notes,
+            tempi=message.tempi,
+            duration_s=message.duration_s,
+            midi=Path(message.midi).resolve(),
+            style=cue.style,
+            composing_s=message.seconds,
+            provenance=message.provenance,
+        )
+
+    async def borrow(self, cue: Cue, attempt: int, reason: str, coming: Iterable[str]) -> None:
+        """Let a piece of the library stand in for what could not be composed.
+
+        Args:
+            cue: whose piece is missing.
+            attempt: of the cue, for the answer.
+            reason: why it is missing.
+            coming: cues whose pieces are still to be played; these are taken only for want of others.
+        """
+        self._chronicle.warn(f"{cue.name} could not be composed: {reason}")
+        planned = {take.midi for cue_id in coming if (take := self.takes.get(cue_id))}
+        try:
+            kept = self._library.substitutes(cue.style)
+        except LibraryError as error:
+            kept = []
+            self._chronicle.warn(str(error))
+        for piece in sorted(kept, key=lambda piece: piece.midi.resolve() in planned):
+            try:
+                take = await asyncio.to_thread(
+                    read_take, piece.midi, title=piece.title, caption="from the library", piece_id=piece.id
+                )
+            except ModelError as error:
+                LOG.warning("%s", error)
+                continue
+            self.takes[cue.id] = replace(take, style=piece.style)
+            stands_in = f"{piece.title} stands in ({reason})"
+            self._emit(c.Took(cue.id, attempt, take.duration_s, len(take.notes), stands_in))
+            return
+        self._emit(c.Missed(cue.id, attempt, f"{reason}; the library has nothing to stand in", retryable=False))
+
+    def keep(self, cue_id: str) -> Take:
+        """Store the take of a cue in the library and return it."""
+        take = self.takes[cue_id]
+        if take.piece_id is None:
+            try:
+                piece_id = self._library.keep(
+                    cue_id=cue_id,
+                    title=take.title,
+                    style=take.style,
+                    midi=take.midi,
+                    duration_s=take.duration_s,
+                    notes=len(take.notes),
+                    at=self._clock.wall(),
+                    composing_s=take.composing_s,
+                    provenance=take.provenance,
+                )
+                take = self.takes[cue_id] = replace(take, piece_id=piece_id)
+            except LibraryError as error:
+                # It can be played all the same.
+                self._chronicle.warn(f"{take.title} is not in the database: {error}")
+        return take

@@ -1,0 +1,233 @@
+"""The console's server: the page, the state, the verbs, events, and the preview's offer.
+
+`GET` reads, `POST` acts. A verb may carry `expect_standby`: it is refused with 409
+when another cue is next by now, so that two operators do not say GO twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import WSMsgType, web
+
+from conductor import cue as c
+from conductor.errors import UsageError, WireError
+from conductor.show import Show
+from conductor.view import meters, snapshot
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_CLIENTS = 32
+METERS_EVERY_S = 0.1
+# A client that takes longer to read than this is let go.
+SEND_WAIT_S = 5.0
+_LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "img-src data:; connect-src 'self' ws: wss:",
+}
+
+
+class Console:
+    """Serves the console of a show.
+
+    Args:
+        show: whose state is shown and whose verbs are given.
+    """
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._host, self._port = show.options.host, show.options.port
+        self._page = (resources.files("conductor.console") / "page.html").read_bytes()
+        self._runner: web.AppRunner | None = None
+        self._clients: set[asyncio.Event] = set()
+        self._sockets: set[web.WebSocketResponse] = set()
+        show.changed.append(self._changed)
+
+    async def start(self) -> str:
+        """Begin to serve; return the address for a browser.
+
+        Raises:
+            UsageError: the port cannot be used.
+        """
+        app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY_BYTES)
+        app.add_routes(
+            [
+                web.get("/", self._get_page),
+                web.get("/api/state", self._get_state),
+                web.get("/api/events", self._get_events),
+                web.get("/pieces/{piece:[0-9]+}.mid", self._get_piece),
+                web.post("/api/{verb:go|hold|release|skip|fade|standby}", self._post_verb),
+                web.post("/whep", self._post_whep),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise UsageError(
+                f"port {self._port} cannot be served ({error.strerror}) - choose another: --port"
+            ) from None
+        host = "127.0.0.1" if self._host in ("0.0.0.0", "") else self._host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+
+    async def stop(self) -> None:
+        """Let all clients go and stop serving."""
+        for socket in list(self._sockets):
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                await asyncio.wait_for(socket.close(), 0.5)
+        if self._runner:
+            await self._runner.cleanup()
+
+    def _changed(self) -> None:
+        for event in self._clients:
+            event.set()
+
+    # --- who may ---
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        host = urlsplit(f"//{request.host}").hostname or ""
+        # A name that was made to point here (DNS rebinding) must not reach a console meant for this machine.
+        if self._host in _LOCAL_NAMES and host not in _LOCAL_NAMES:
+            return _refuse(403, f"this console answers to localhost, not to {host}")
+        if request.method == "POST" or request.path == "/api/events":
+            origin = request.headers.get("Origin")
+            if origin is not None and urlsplit(origin).netloc != request.host:
+                return _refuse(403, "asked from a page of another site")
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            return _refuse(error.status, error.reason)
+        if not response.prepared:
+            response.headers.update(_HEADERS)
+        return response
+
+    # --- reading ---
+
+    async def _get_page(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._page, content_type="text/html", charset="utf-8")
+
+    async def _get_state(self, _: web.Request) -> web.Response:
+        return web.json_response({**snapshot(self._show), "meters": meters(self._show)})
+
+    async def _get_piece(self, request: web.Request) -> web.StreamResponse:
+        piece = self._show.library.piece(int(request.match_info["piece"]))
+        if piece is None or not piece.midi.is_file():
+            return _refuse(404, "there is no such piece")
+        disposition = f'attachment; filename="{piece.midi.name.encode("ascii", "replace").decode()}"'
+        return web.FileResponse(piece.midi, headers={"Content-Disposition": disposition, "Content-Type": "audio/midi"})
+
+    async def _get_events(self, request: web.Request) -> web.StreamResponse:
+        """A snapshot at once and after every change; meters ten times a second.
+
+        Nothing is queued: a slow client gets the latest and misses what was between.
+        """
+        if len(self._clients) >= MAX_CLIENTS:
+            return _refuse(503, f"{MAX_CLIENTS} consoles are open already")
+        socket = web.WebSocketResponse(heartbeat=10.0, max_msg_size=1024)
+        await socket.prepare(request)
+        changed = asyncio.Event()
+        changed.set()
+        self._clients.add(changed)
+        self._sockets.add(socket)
+        sender = asyncio.create_task(self._send(socket, changed))
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.ERROR:
+                    break
+        finally:
+            self._clients.discard(changed)
+            self._sockets.discard(socket)
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sender
+        return socket
+
+    async def _send(self, socket: web.WebSocketResponse, changed: asyncio.Event) -> None:
+        revision = 0
+        last: dict[str, Any] = {}
+        with contextlib.suppress(ConnectionError, TimeoutError, RuntimeError):
+            while not socket.closed:
+                if changed.is_set():
+                    changed.clear()
+                    revision += 1
+                    body = {"kind": "state", "revision": revision, **snapshot(self._show)}
+                    await asyncio.wait_for(socket.send_json(body), SEND_WAIT_S)
+                now = meters(self._show)
+                if now != last:
+                    last = now
+                    await asyncio.wait_for(socket.send_json({"kind": "meters", **now}), SEND_WAIT_S)
+                await asyncio.sleep(METERS_EVERY_S)
+            return
+        await socket.close()
+
+    # --- acting ---
+
+    async def _post_verb(self, request: web.Request) -> web.Response:
+        raw = await request.text()
+        try:
+            body = json.loads(raw) if raw.strip() else {}
+            verb = _verb(request.match_info["verb"], body)
+        except (ValueError, TypeError, KeyError) as error:
+            return _refuse(400, f"not understood: {error}")
+        standby = self._show.state.standby
+        expected = body.get("expect_standby")
+        if expected is not None and expected != (standby.cue.id if standby else ""):
+            return _refuse(409, f"next is {standby.cue.name if standby else 'nothing'} by now")
+        try:
+            self._show.verb(verb)
+        except c.RefusalError as error:
+            return _refuse(409, str(error))
+        return web.json_response({"ok": True})
+
+    async def _post_whep(self, request: web.Request) -> web.Response:
+        sdp = await request.text()
+        if not sdp.startswith("v=0"):
+            return _refuse(400, "not an SDP offer")
+        try:
+            answer = await self._show.crew.offer(sdp)
+        except WireError as error:
+            return _refuse(503, str(error))
+        if answer.error:
+            return _refuse(503, answer.error)
+        return web.Response(status=201, text=answer.sdp, content_type="application/sdp", headers={"Location": "/whep"})
+
+
+def _verb(name: str, body: Any) -> c.Verb:
+    if not isinstance(body, dict):
+        raise ValueError("a JSON object is expected")
+    cue = body.get("cue")
+    if cue is not None and not isinstance(cue, str):
+        raise ValueError("cue: the id of a cue, as text")
+    match name:
+        case "go":
+            return c.Go(cue)
+        case "skip":
+            return c.Skip(cue)
+        case "standby":
+            if cue is None:
+                raise ValueError("cue: which one?")
+            return c.Standby(cue)
+        case "hold":
+            return c.Hold()
+        case "release":
+            return c.Release()
+    return c.FadeOut(float(body.get("seconds", 4.0)))
+
+
+def _refuse(status: int, reason: str) -> web.Response:
+    return web.json_response({"ok": False, "reason": reason}, status=status)

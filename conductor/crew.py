@@ -1,0 +1,201 @@
+"""What the show tells its workers: every decision as messages, and all of it again after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conductor import wire
+from conductor.errors import WireError
+from conductor.take import BED, Take
+from conductor.workers import Worker
+
+NAMES = ("feed", "player", "composer")
+ANSWER_WAIT_S = 10.0
+
+# How a worker is started: its name to its command line.
+Commands = Callable[[str], Sequence[str]]
+
+
+@dataclass(slots=True)
+class Heard:
+    """The latest that the workers said of themselves."""
+
+    levels: wire.Levels | None = None
+    feed: wire.FeedStatus | None = None
+    recorded: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def sample(self) -> int:
+        """Samples of the programme so far."""
+        return max(self.levels.sample if self.levels else 0, self.feed.sample if self.feed else 0)
+
+
+class Crew:
+    """The three workers together.
+
+    Args:
+        run: the run folder.
+        commands: how each is started.
+        on_message: called with every message that is for the show.
+        on_up, on_down: called with the worker's name (and why it is gone).
+        bed: what is heard and drawn while nothing else is.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        commands: Commands,
+        *,
+        bed: Take,
+        on_message: Callable[[wire.Message], None],
+        on_up: Callable[[str], None],
+        on_down: Callable[[str, str], None],
+    ) -> None:
+        self.heard = Heard()
+        self._bed = bed
+        self._announced: dict[int, Take] = {}
+        self._next = ""
+        self._record: Path | None = None
+        self._recordings = 0
+        self._offers: dict[str, asyncio.Future[wire.Answer]] = {}
+        self._ids = itertools.count(1)
+        self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
+        self.workers = {
+            name: Worker(
+                name,
+                commands(name),
+                run,
+                on_message=self._hear,
+                on_up=lambda name=name: self._up(name),  # type: ignore[misc]
+                on_down=lambda reason, name=name: self._down(name, reason),  # type: ignore[misc]
+            )
+            for name in NAMES
+        }
+
+    def send(self, name: str, message: wire.Message) -> None:
+        """Send a message to a worker."""
+        self.workers[name].send(message)
+
+    # --- what the show wants ---
+
+    def give(self, number: int, take: Take) -> None:
+        """Give a piece to the player and the feed, under a number."""
+        self._announced[number] = take
+        self.send("player", take.load(number))
+        self.send("feed", take.announce(number))
+
+    def forget(self, number: int) -> None:
+        """Let the player drop a piece."""
+        self._announced.pop(number, None)
+        self.send("player", wire.Drop([number]))
+
+    def tell_next(self, text: str) -> None:
+        """Show a line about what comes next."""
+        if text != self._next:
+            self._next = text
+            self.send("feed", wire.Next(text))
+
+    def record(self, path: Path) -> None:
+        """Record the programme to a file from now on, across restarts of the feed."""
+        self._record = path
+        if self.workers["feed"].up:
+            self._start_recording()
+
+    def _start_recording(self) -> None:
+        assert self._record is not None
+        self._recordings += 1
+        path = self._record
+        # A feed that died leaves what it recorded; the rest goes beside it.
+        if self._recordings > 1:
+            path = path.with_stem(f"{path.stem}-{self._recordings}")
+        self.send("feed", wire.Record(str(path.resolve())))
+
+    async def finish_recording(self, stall_s: float) -> bool:
+        """Finish the recording; return whether the feed said it has.
+
+        Args:
+            stall_s: how long the feed may show no progress.
+        """
+        if self._record is None:
+            return True
+        self._record = None
+        self.heard.recorded.clear()
+        self.send("feed", wire.Record(""))
+        sample = -1
+        while self.workers["feed"].up:
+            try:
+                await asyncio.wait_for(self.heard.recorded.wait(), stall_s)
+            except TimeoutError:
+                now = self.heard.feed.sample if self.heard.feed else 0
+                if now == sample:
+                    return False
+                sample = now
+                continue
+            return True
+        return False
+
+    async def offer(self, sdp: str) -> wire.Answer:
+        """Pass a viewer's WebRTC offer to the feed and return its answer.
+
+        Raises:
+            WireError: the feed is away or silent.
+        """
+        if not self.workers["feed"].up:
+            raise WireError("the feed is being restarted - try again in a moment")
+        request_id = f"{os.getpid()}-{next(self._ids)}"
+        future: asyncio.Future[wire.Answer] = asyncio.get_running_loop().create_future()
+        self._offers[request_id] = future
+        self.send("feed", wire.Offer(request_id, sdp))
+        try:
+            return await asyncio.wait_for(future, ANSWER_WAIT_S)
+        except TimeoutError:
+            raise WireError("the feed did not answer the viewer") from None
+        finally:
+            del self._offers[request_id]
+
+    async def stop(self, wait_s: float) -> None:
+        """End all workers: first who makes, last who sends."""
+        await asyncio.gather(self.workers["composer"].stop(wait_s), self.workers["player"].stop(wait_s))
+        await self.workers["feed"].stop(wait_s)
+
+    # --- what the workers say ---
+
+    def _hear(self, message: wire.Message) -> None:
+        match message:
+            case wire.Levels():
+                self.heard.levels = message
+            case wire.FeedStatus():
+                self.heard.feed = message
+                if not message.recording and self._record is None:
+                    self.heard.recorded.set()
+            case wire.Answer(request_id=request_id):
+                future = self._offers.get(request_id)
+                if future and not future.done():
+                    future.set_result(message)
+                return
+        self._on_message(message)
+
+    def _up(self, name: str) -> None:
+        if name == "player":
+            self.send("player", self._bed.load(BED))
+        elif name == "feed":
+            self.send("feed", self._bed.announce(BED))
+            for number, take in self._announced.items():
+                self.send("feed", take.announce(number))
+            self.send("feed", wire.Next(self._next))
+            if self._record is not None:
+                self._start_recording()
+        self._on_up(name)
+
+    def _down(self, name: str, reason: str) -> None:
+        if name == "player":
+            self.heard.levels = None
+        for future in self._offers.values() if name == "feed" else ():
+            if not future.done():
+                future.set_exception(WireError("the feed went away"))
+        self._on_down(name, reason)

@@ -1,0 +1,366 @@
+"""The show: the rules' decisions carried out, from the first process to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from conductor import cue as c
+from conductor import wire
+from conductor.chronicle import Chronicle
+from conductor.clock import Clock, SystemClock
+from conductor.commission import Commissions
+from conductor.crew import Commands, Crew
+from conductor.cue import Phase, State
+from conductor.errors import ConductorError
+from conductor.library import Library
+from conductor.logs import Terminal
+from conductor.playout import step
+from conductor.setlist import Setlist
+from conductor.stage import RunFolder, ShowOptions
+from conductor.take import BED, bed
+from conductor.workers import command
+
+LOG = logging.getLogger("conductor.show")
+
+TICK_S = 0.2
+END_FADE_S = 3.0
+# How long the feed may be without progress while it finishes a recording.
+RECORD_STALL_S = 15.0
+
+
+class Obs(Protocol):
+    """What the show wants of OBS (see `streaming.obs`)."""
+
+    async def start(self) -> bool:
+        """Connect; return whether OBS was there."""
+
+    def wanted(self, *, scene: str | None = None, now: str | None = None, next: str | None = None) -> None:  # noqa: A002
+        """Say what is wanted from now on."""
+
+    def feed_readers(self, readers: int) -> None:
+        """Tell how many read the feed."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+
+def commands_of(options: ShowOptions, run: RunFolder) -> Commands:
+    """Return how the workers of a show are started."""
+    fast = ("--fast",) if options.fast else ()
+    feed: tuple[str, ...] = ("--size", f"{options.width}x{options.height}", "--fps", str(options.fps), *fast)
+    if options.nut_port and not options.fast:
+        feed += ("--nut", str(options.nut_port))
+    composer = ("--checkpoint", str(options.checkpoint.resolve())) if options.checkpoint else ()
+    own = {"feed": feed, "player": fast, "composer": composer}
+    return lambda name: command(name, run.path, *own[name])
+
+
+class Show:
+    """A running show.
+
+    Args:
+        setlist: what is to be played.
+        options: how.
+        library: where pieces and the log are kept.
+        run: the run folder.
+        terminal: where a person reads along.
+        commands: how the workers are started; those of this program by default.
+        clock: where the time is read.
+        obs: who drives OBS; None: nobody.
+    """
+
+    def __init__(
+        self,
+        setlist: Setlist,
+        options: ShowOptions,
+        library: Library,
+        run: RunFolder,
+        terminal: Terminal,
+        *,
+        commands: Commands | None = None,
+        clock: Clock | None = None,
+        obs: Obs | None = None,
+    ) -> None:
+        self.setlist = setlist
+        self.options = options
+        self.library = library
+        self.terminal = terminal
+        self.changed: list[Callable[[], None]] = []
+        self.state: State = c.begin(setlist, seed=secrets.randbelow(2**31), unattended=options.fast)
+        self._clock: Clock = clock or SystemClock()
+        self._obs = obs
+        self._events: deque[c.Event] = deque()
+        self._busy = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._end = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._failure = ""
+        self.crew = Crew(
+            run.path,
+            commands or commands_of(options, run),
+            bed=bed(),
+            on_message=self._hear,
+            on_up=self._up,
+            on_down=self._down,
+        )
+        self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
+        self.commissions = Commissions(
+            library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
+        )
+
+    # --- the rules ---
+
+    def event(self, event: c.Event, *, sample: int | None = None) -> None:
+        """Let the rules answer what happened (at a sample, where known), and carry it out."""
+        self._events.append(event)
+        # What an action leads to comes after the actions that are still to be done.
+        if self._busy:
+            return
+        while self._events:
+            self._step(self._events.popleft(), sample)
+
+    def verb(self, verb: c.Verb) -> None:
+        """Carry out an operator's wish.
+
+        Raises:
+            RefusalError: it cannot be met now.
+        """
+        self._step(verb, None)
+        while self._events:
+            self._step(self._events.popleft(), None)
+        self.chronicle.log(type(verb).__name__.lower(), detail=str(verb))
+
+    def _step(self, event: c.Event, sample: int | None) -> None:
+        self._busy = True
+        try:
+            before = self.state
+            self.state, actions = step(before, event, self._clock.monotonic_s())
+            for slot in self.state.slots:
+                was = before.find(slot.cue.id)
+                if was is None or was.phase is not slot.phase:
+                    take = self.commissions.takes.get(slot.cue.id)
+                    self.chronicle.moved(slot, take.piece_id if take else None, sample)
+                    if slot.phase in c.OVER:
+                        self.commissions.takes.pop(slot.cue.id, None)
+            for action in actions:
+                self._do(action)
+        finally:
+            self._busy = False
+        if self.state != before:
+            self._tell()
+            for notify in self.changed:
+                notify()
+
+    def _do(self, action: c.Action) -> None:
+        match action:
+            case c.StartComposing(cue, attempt, seed):
+                self.commissions.order(cue, attempt, seed)
+            case c.StopComposing(cue_id, attempt):
+                self.commissions.cancel(cue_id, attempt)
+            case c.Borrow(cue, attempt, reason):
+                coming = [slot.cue.id for slot in self.state.upcoming]
+                self._spawn(self.commissions.borrow(cue, attempt, reason, coming))
+            case c.Keep(cue_id, number):
+                self.crew.give(number, self.commissions.keep(cue_id))
+                self.event(c.Kept(cue_id))
+            case c.Reload(cue_ids):
+                for cue_id in cue_ids:
+                    slot = self.state.find(cue_id)
+                    if slot and cue_id in self.commissions.takes:
+                        self.crew.give(slot.number, self.commissions.takes[cue_id])
+            case c.Play(number, fade_s):
+                self.crew.send("player", wire.Go(number, fade_s))
+            case c.QueueUp(numbers, gap_s):
+                self.crew.send("player", wire.Follow(list(numbers), gap_s))
+            case c.FadeNow(seconds):
+                self.crew.send("player", wire.Fade(seconds))
+            case c.Forget(number):
+                self.crew.forget(number)
+            case c.ListOver():
+                self._list_over()
+
+    def _list_over(self) -> None:
+        if not self.options.fast:
+            self.chronicle.say("the setlist is over; the bed plays on (Ctrl-C ends the show)")
+            return
+        failed = [slot for slot in self.state.slots if slot.phase is Phase.FAILED]
+        if failed:
+            self._failure = f"{len(failed)} of {len(self.state.slots)} cues failed; the first: {failed[0].reason}"
+        self._end.set()
+
+    # --- what the workers say ---
+
+    def _hear(self, message: wire.Message) -> None:
+        match message:
+            case wire.Progress() | wire.Composed() | wire.Refused():
+                self.commissions.hear(message)
+                slot = next((s for s in self.state.slots if s.phase is Phase.COMPOSING), None)
+                if slot:
+                    self.terminal.status(f"composing {slot.cue.name} {slot.fraction:4.0%}")
+            case wire.Started(number, sample):
+                self.chronicle.first_sound()
+                if number == BED:
+                    self.chronicle.log("bed", sample=sample)
+                else:
+                    self.event(c.Began(number), sample=sample)
+            case wire.Ended(number, sample):
+                if number != BED:
+                    self.event(c.Finished(number), sample=sample)
+            case wire.FeedStatus(readers=readers):
+                if self._obs:
+                    self._obs.feed_readers(readers)
+            case wire.Fault(worker, reason):
+                self.chronicle.warn(f"{worker}: {reason}")
+                self.chronicle.log("fault", detail=f"{worker}: {reason}")
+
+    def _up(self, name: str) -> None:
+        if self.crew.workers[name].restarts:
+            self.chronicle.say(f"the {name} is back")
+        match name:
+            case "composer":
+                self.commissions.lost()
+                self.event(c.ComposerUp())
+            case "player":
+                self.event(c.PlayerUp())
+
+    def _down(self, name: str, reason: str) -> None:
+        if self._end.is_set():
+            return
+        self.chronicle.warn(f"the {name} is gone ({reason}); it is started again")
+        self.chronicle.log("restart", detail=f"{name}: {reason}")
+        match name:
+            case "composer":
+                self.event(c.ComposerLost())
+            case "player":
+                self.event(c.PlayerLost())
+
+    def _tell(self) -> None:
+        """Tell the feed and OBS what is on and what is next."""
+        live, standby = self.state.live, self.state.standby
+        waits = standby and standby.cue.follow.kind == "hold" and not self.state.unattended
+        coming = f"{standby.cue.name}{' (on cue)' if waits else ''}" if standby else ""
+        self.crew.tell_next(coming)
+        if self._obs:
+            self._obs.wanted(scene=live.cue.scene if live else None, now=live.cue.name if live else "", next=coming)
+
+    # --- from beginning to end ---
+
+    def end(self) -> None:
+        """Ask the show to end: with a fade at first, at once when asked again."""
+        if self._end.is_set():
+            self._hurry.set()
+        self._end.set()
+
+    async def run(self) -> None:
+        """Run the show until it is over or asked to end.
+
+        Raises:
+            WorkerError: a worker does not start.
+            ConductorError: the recording was not finished, or a cue of a fast show failed.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.end)
+        try:
+            await self._start()
+            while not self._end.is_set():
+                self.event(c.Tick())
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._end.wait(), TICK_S)
+        finally:
+            await self._finish()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+        if self._failure:
+            raise ConductorError(self._failure)
+
+    async def _start(self) -> None:
+        """Start everything, or as much as there is time for when the end is asked meanwhile."""
+        if self.options.record:
+            self.crew.record(self.options.record)
+        # The composer loads its weights meanwhile; the bed is heard without it.
+        starting = {asyncio.create_task(self.crew.workers[name].start()) for name in ("feed", "player")}
+        self._spawn(self._watch_composer())
+        ending = asyncio.create_task(self._end.wait())
+        try:
+            pending: set[asyncio.Task[Any]] = set(starting)
+            while pending and not ending.done():
+                done, pending = await asyncio.wait({*pending, ending}, return_when=asyncio.FIRST_COMPLETED)
+                pending -= {ending}
+                for task in done:
+                    task.result()
+        finally:
+            for task in (*starting, ending):
+                task.cancel()
+            await asyncio.gather(*starting, ending, return_exceptions=True)
+        if self._obs and not self._end.is_set():
+            self._spawn(self._start_obs(self._obs))
+
+    async def _watch_composer(self) -> None:
+        """End the show when the composer cannot be started at all: nothing will ever be played."""
+        try:
+            await self.crew.workers["composer"].start()
+        except ConductorError as error:
+            self._failure = str(error)
+            self._end.set()
+
+    async def _start_obs(self, obs: Obs) -> None:
+        there = await obs.start()
+        feed = f"tcp://127.0.0.1:{self.options.nut_port}"
+        self.chronicle.say(
+            f"OBS at {self.options.obs_url} shows the programme"
+            if there
+            else f"OBS is not at {self.options.obs_url}; the show goes on, OBS may come later (feed: {feed})"
+        )
+        self._tell()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            LOG.error("a task of the show failed", exc_info=error)
+
+    async def _soon(self, work: Coroutine[Any, Any, bool]) -> bool:
+        """Wait for work, or until the operator is in a hurry; return what it returned."""
+        task = asyncio.create_task(work)
+        hurry = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait({task, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        result = task.done() and task.result()
+        for each in (task, hurry):
+            each.cancel()
+        await asyncio.gather(task, hurry, return_exceptions=True)
+        return result
+
+    async def _finish(self) -> None:
+        """Fade, finish the recording, end the workers."""
+        self._end.set()
+        player, feed = self.crew.workers["player"], self.crew.workers["feed"]
+        if self.chronicle.heard and player.up and not self.options.fast and not self._hurry.is_set():
+            self.chronicle.say("ending with a fade (Ctrl-C again: at once)")
+            player.send(wire.Follow([]))
+            player.send(wire.Fade(END_FADE_S))
+            await self._soon(asyncio.sleep(END_FADE_S + 0.3, result=True))
+        if self.options.record and feed.up:
+            done = await self._soon(self.crew.finish_recording(RECORD_STALL_S))
+            if done:
+                self.chronicle.say(f"recorded   {self.options.record}")
+            elif not self._failure:
+                self._failure = f"{self.options.record}: the recording was not finished properly"
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.crew.stop(1.0 if self._hurry.is_set() else 5.0)
+        if self._obs:
+            await self._obs.close()
+        self.chronicle.log("end")

@@ -1,0 +1,180 @@
+"""What a show needs before it may start: its folders, its port, its files.
+
+Everything that a person can get wrong is looked at here, before a process starts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import socket
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from conductor.errors import LibraryError, UsageError
+
+# The longest address of a Unix socket, with its end.
+MAX_SOCKET_PATH = 107
+DEFAULT_OBS = "ws://127.0.0.1:4455"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowOptions:
+    """How a show is run.
+
+    Attributes:
+        data: folder of pieces, database and log.
+        record: MP4 to record to.
+        host, port: of the console.
+        width, height, fps: of the picture.
+        nut_port: where OBS reads the programme; 0: nowhere.
+        obs_url, obs_password: of OBS's WebSocket server; an empty address: no OBS.
+        fast: everything as fast as it goes, into the recording.
+        fresh: begin anew even where an earlier run broke off.
+        checkpoint: weights for the composer; None: those that are shipped.
+        debug: log everything.
+    """
+
+    data: Path
+    record: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    width: int = 1280
+    height: int = 720
+    fps: int = 30
+    nut_port: int = 19003
+    obs_url: str = DEFAULT_OBS
+    obs_password: str = ""
+    fast: bool = False
+    fresh: bool = False
+    checkpoint: Path | None = None
+    debug: bool = False
+
+
+def slug(text: str, default: str = "show") -> str:
+    """Return a text as the name of a file: letters, digits and dashes, at most 60."""
+    return re.sub(r"[^\w]+", "-", text.lower()).strip("-_")[:60].strip("-") or default
+
+
+def check_options(options: ShowOptions) -> None:
+    """Refuse what cannot work.
+
+    Raises:
+        UsageError: one line with the way out.
+    """
+    if options.fast and options.record is None:
+        raise UsageError("--fast plays into a file: add --record FILE.mp4")
+    if options.width % 2 or options.height % 2 or not (64 <= options.width <= 7680 and 64 <= options.height <= 4320):
+        raise UsageError(f"--size {options.width}x{options.height}: both even, from 64x64 to 7680x4320")
+    if options.checkpoint is not None and not options.checkpoint.is_file():
+        raise UsageError(f"--checkpoint {options.checkpoint}: there is no such file")
+    if options.record is not None:
+        _check_record(options.record)
+    if options.port:
+        _check_port(options.host, options.port, "--port")
+    if options.nut_port and not options.fast:
+        _check_port("127.0.0.1", options.nut_port, "--nut")
+
+
+def _check_record(path: Path) -> None:
+    if path.suffix.lower() != ".mp4":
+        raise UsageError(f"--record {path}: a recording is an MP4 - name it {path.with_suffix('.mp4')}")
+    if path.is_dir():
+        raise UsageError(f"--record {path}: is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"--record {path}: there is no folder {path.parent} - make it first")
+    target = path if path.exists() else path.parent
+    if not os.access(target, os.W_OK):
+        raise UsageError(f"--record {path}: no permission to write there - choose another place")
+
+
+def _check_port(host: str, port: int, option: str) -> None:
+    if not 0 < port < 65536:
+        raise UsageError(f"{option} {port}: a port is 1 to 65535")
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        raise UsageError(f"--host {host}: no such address on this machine") from None
+    family, kind, protocol, _, address = infos[0]
+    with socket.socket(family, kind, protocol) as probe:
+        # As the servers do: an address whose last connection is closing may be used.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            if isinstance(error, PermissionError):
+                raise UsageError(f"{option} {port}: ports below 1024 need root - choose a higher one") from None
+            free = _free_port(host)
+            raise UsageError(
+                f"port {port} on {host} is in use (another show?) - stop what uses it, or choose: {option} {free}"
+            ) from None
+
+
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class RunFolder:
+    """The folder of sockets and the ring: short of name, in memory where it can be, one show's alone.
+
+    Its name comes from the data folder, so that a conductor started anew finds the
+    workers that its predecessor left.
+
+    Args:
+        data: the show's data folder.
+
+    Raises:
+        UsageError: the show runs already, or the folder cannot be made.
+    """
+
+    def __init__(self, data: Path) -> None:
+        name = "conductor-" + hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:10]
+        parent = Path(os.environ.get("XDG_RUNTIME_DIR") or "/dev/shm")
+        if not (parent.is_dir() and os.access(parent, os.W_OK)):
+            parent = Path(tempfile.gettempdir())
+        if parent.name in ("shm", "tmp"):
+            name += f"-{os.getuid()}"
+        self.path = parent / name
+        if len(str(self.path / "composer.sock")) > MAX_SOCKET_PATH:
+            self.path = Path("/tmp") / name
+        try:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            if self.path.stat().st_uid != os.getuid():
+                raise UsageError(f"{self.path}: belongs to another user - remove it")
+            self._lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise UsageError(f"{self.path}: the run folder cannot be made ({error.strerror})") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise UsageError(
+                f"this show is already running (its data folder is {data}) - end it, or run another with --data DIR"
+            ) from None
+
+    def close(self) -> None:
+        """Remove the folder; call it when the workers are gone."""
+        for path in self.path.iterdir():
+            path.unlink(missing_ok=True)
+        self.path.rmdir()
+        self._lock.close()
+
+
+def check_space(folder: Path, need_mb: float = 200.0) -> str | None:
+    """Return a warning when a folder's disk is nearly full.
+
+    Raises:
+        LibraryError: it cannot be looked at.
+    """
+    try:
+        stat = os.statvfs(folder)
+    except OSError as error:
+        raise LibraryError(f"{folder}: {error.strerror}") from None
+    free_mb = stat.f_bavail * stat.f_frsize / 1e6
+    return f"only {free_mb:.0f} MB are free in {folder}" if free_mb < need_mb else None

@@ -1,0 +1,71 @@
+"""The show as the console and its clients see it: plain values, ready for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from conductor.cue import Phase, Slot
+from conductor.show import Show
+
+AS_RUN_SHOWN = 60
+
+
+def snapshot(show: Show) -> dict[str, Any]:
+    """Return everything a console shows, but for the meters."""
+    state = show.state
+    live, standby = state.live, state.standby
+    return {
+        "title": show.setlist.title,
+        "held": state.held,
+        "over": state.over,
+        "live": live.cue.id if live else None,
+        "standby": standby.cue.id if standby else None,
+        "starting": bool(state.fired),
+        "cues": [_cue(show, slot) for slot in state.slots],
+        "workers": {name: {"up": worker.up, "restarts": worker.restarts} for name, worker in show.crew.workers.items()},
+        "recording": str(show.options.record) if show.options.record else "",
+        "as_run": [asdict(line) for line in show.library.as_run(AS_RUN_SHOWN)],
+    }
+
+
+def _cue(show: Show, slot: Slot) -> dict[str, Any]:
+    cue = slot.cue
+    take = show.commissions.takes.get(cue.id)
+    by_itself = cue.follow.kind != "hold" or show.state.unattended
+    return {
+        "id": cue.id,
+        "number": cue.number,
+        "name": cue.name,
+        "style": cue.style or "",
+        "instruments": list(cue.instruments),
+        "phase": str(slot.phase),
+        "fraction": round(slot.fraction, 3),
+        "attempt": slot.attempt,
+        "duration_s": round(slot.duration_s or cue.duration_s, 1),
+        "starts": cue.follow.kind if by_itself else "hold",
+        "hang_s": cue.follow.hang_s,
+        "fading": slot.fading,
+        "reason": slot.reason if slot.phase is not Phase.COMPOSING or slot.attempt else "",
+        "notes": cue.notes,
+        "piece": take.piece_id if take else None,
+    }
+
+
+def meters(show: Show) -> dict[str, Any]:
+    """Return what changes many times a second: levels, position, the feed's counts."""
+    levels, feed = show.crew.heard.levels, show.crew.heard.feed
+    return {
+        "sample": show.crew.heard.sample,
+        "position_s": round(levels.position_s, 1) if levels and levels.number else 0.0,
+        "bed": bool(levels and not levels.number),
+        "momentary_lufs": round(levels.momentary_lufs, 1) if levels else None,
+        "integrated_lufs": round(levels.integrated_lufs, 1) if levels else None,
+        "peak_dbtp": round(levels.peak_dbtp, 1) if levels else None,
+        "voices": levels.voices if levels else 0,
+        "viewers": feed.viewers if feed else 0,
+        "readers": feed.readers if feed else 0,
+        "dropped": feed.dropped if feed else 0,
+        "slate": bool(feed and feed.slate),
+        "recording": feed.recording if feed else "",
+    }

@@ -1,0 +1,255 @@
+"""Stand-ins for the three workers that speak `conductor.wire`: `python -m tests.fakes player --run DIR`.
+
+They keep time, queues and promises as the real ones do, but make no sound and no picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import math
+import os
+import random
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from conductor import wire
+from conductor.crew import Commands
+from conductor.workers import command
+from model.midi import write_midi
+from model.notes import Note, Piece
+
+SAMPLE_RATE = 48_000
+TICK_S = 0.01
+
+
+def fake_commands(run: Path, **options: str) -> Commands:
+    """Return how the fakes are started; `composer="--fail 1"` and such are their options."""
+    return lambda name: [
+        sys.executable, "-m", "tests.fakes", name, "--run", str(run), *options.get(name, "").split()
+    ]  # fmt: skip
+
+
+def real_commands(run: Path) -> Commands:
+    return lambda name: command(name, run)
+
+
+def fake_piece(seed: int, duration_s: float, instruments: list[str]) -> Piece:
+    """Return notes in a scale that fill a duration."""
+    rng = random.Random(seed)
+    names = instruments or ["piano"]
+    notes = []
+    onset_s = 0.0
+    while onset_s < duration_s - 0.5:
+        pitch = 60 + rng.choice([0, 2, 4, 5, 7, 9, 11, 12])
+        notes.append(Note(onset_s, pitch, rng.choice(names), 0.5, 80))
+        onset_s += 0.25
+    return Piece(tuple(notes), title="fake")
+
+
+class FakeWorker:
+    """Serves a socket; the newest connection is answered."""
+
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        self.name = name
+        self.options = options
+        self.link: wire.Link | None = None
+        self.quit = asyncio.Event()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def say(self, message: wire.Message) -> None:
+        if self.link:
+            self.link.send(message)
+
+    def spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def serve(self, loop: Callable[[], Awaitable[None]]) -> None:
+        async def talk(link: wire.Link) -> None:
+            self.link = link
+            link.send(wire.Hello(self.name, os.getpid()))
+            async for message in link.messages():
+                if isinstance(message, wire.Quit):
+                    self.quit.set()
+                else:
+                    self.hear(message)
+
+        server = await wire.serve(self.options.run / f"{self.name}.sock", talk)
+        self.spawn(loop())
+        await self.quit.wait()
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        server.close()
+
+    def hear(self, message: wire.Message) -> None:
+        raise NotImplementedError
+
+    async def loop(self) -> None:
+        """What goes on by itself."""
+
+
+class FakeComposer(FakeWorker):
+    """Composes scales; the first `--fail` requests are refused."""
+
+    def hear(self, message: wire.Message) -> None:
+        match message:
+            case wire.Compose():
+                self.spawn(self.compose(message))
+            case wire.Cancel(request_id):
+                self.say(wire.Refused(request_id, "cancelled", retryable=False))
+
+    async def compose(self, request: wire.Compose) -> None:
+        prompt = request.prompt
+        for n in range(1, 5):
+            await asyncio.sleep(self.options.seconds / 4)
+            self.say(wire.Progress(request.request_id, n / 4, prompt["duration_s"] * n / 4))
+        if self.options.fail:
+            self.options.fail -= 1
+            self.say(wire.Refused(request.request_id, "the muse is silent", retryable=True))
+            return
+        piece = fake_piece(prompt["seed"], prompt["duration_s"], prompt["instruments"])
+        path = Path(request.out + ".mid")
+        write_midi(piece, path)
+        rows: list[wire.NoteRow] = [(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity) for n in piece.notes]
+        self.say(
+            wire.Composed(
+                request.request_id, str(path), rows, [(0.0, 120.0)], piece.duration_s, self.options.seconds,
+                {"checkpoint": "fake", "seed": prompt["seed"], "prompt": prompt, "scores": [0.5]},
+            )
+        )  # fmt: skip
+
+
+class FakePlayer(FakeWorker):
+    """Keeps the time of pieces, `--speed` times faster than they are."""
+
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        super().__init__(name, options)
+        self.pieces: dict[int, float] = {}
+        self.queue: list[int] = []
+        self.gap_s = 0.0
+        self.playing = 0
+        self.begun_s = 0.0
+        self.end_s = math.inf
+        self.next_s = math.inf
+        self.now_s = 0.0
+
+    @property
+    def sample(self) -> int:
+        return int(self.now_s * SAMPLE_RATE)
+
+    def hear(self, message: wire.Message) -> None:
+        match message:
+            case wire.Load(number, _, duration_s):
+                self.pieces[number] = duration_s
+                if number == 0 and not self.playing:
+                    self.begin(0)
+            case wire.Follow(numbers, gap_s):
+                self.queue, self.gap_s = list(numbers), gap_s
+            case wire.Go(number):
+                if self.playing:
+                    self.say(wire.Ended(self.playing, self.sample))
+                self.begin(number)
+            case wire.Fade(seconds):
+                if self.playing:
+                    self.end_s = min(self.end_s, self.now_s + seconds)
+            case wire.Drop(numbers):
+                for number in numbers:
+                    self.pieces.pop(number, None)
+
+    def begin(self, number: int) -> None:
+        if number not in self.pieces:
+            self.say(wire.Fault("player", f"no piece {number}"))
+            return
+        self.playing, self.begun_s, self.next_s = number, self.now_s, math.inf
+        self.end_s = self.now_s + self.pieces[number] if number else math.inf
+        self.say(wire.Started(number, self.sample))
+
+    async def loop(self) -> None:
+        clock = asyncio.get_running_loop()
+        before_s = clock.time()
+        told_s = 0.0
+        while True:
+            await asyncio.sleep(TICK_S)
+            real_s = clock.time()
+            self.now_s += (real_s - before_s) * self.options.speed
+            before_s = real_s
+            early_s = -min(0.0, self.gap_s) if self.queue else 0.0
+            if self.playing and self.now_s >= self.end_s - early_s:
+                old, self.playing = self.playing, 0
+                if early_s:
+                    self.begin(self.queue.pop(0))
+                else:
+                    self.next_s = self.now_s + self.gap_s if self.queue else math.inf
+                self.say(wire.Ended(old, self.sample))
+                if not early_s:
+                    self.begin(0)
+                    self.next_s = self.now_s + self.gap_s if self.queue else math.inf
+            if self.now_s >= self.next_s:
+                self.next_s = math.inf
+                if self.queue:
+                    self.begin(self.queue.pop(0))
+            if real_s - told_s > 0.1:
+                told_s = real_s
+                position_s = self.now_s - self.begun_s
+                wobble = 2.0 * math.sin(self.now_s)
+                self.say(
+                    wire.Levels(self.sample, self.playing, position_s, -16.0 + wobble, -14.2, -3.0 + wobble / 2, 12)
+                )
+
+
+class FakeFeed(FakeWorker):
+    """Counts; a recording is a file with the titles that were announced."""
+
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        super().__init__(name, options)
+        self.recording = ""
+        self.titles: list[str] = []
+        self.frames = 0
+
+    def hear(self, message: wire.Message) -> None:
+        match message:
+            case wire.Announce(title=title):
+                self.titles.append(title)
+            case wire.Record(path):
+                if self.recording:
+                    Path(self.recording).write_text("\n".join(self.titles))
+                self.recording = path
+                self.status()
+            case wire.Offer(request_id):
+                self.say(wire.Answer(request_id, "", "a fake has no picture"))
+
+    def status(self) -> None:
+        self.say(wire.FeedStatus(self.frames * 1600, self.frames, 0, 1, 1, self.recording, slate=False))
+
+    async def loop(self) -> None:
+        while True:
+            self.frames += 15
+            self.status()
+            await asyncio.sleep(0.5)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", choices=("composer", "player", "feed"))
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--seconds", type=float, default=0.05, help="that composing takes")
+    parser.add_argument("--fail", type=int, default=0)
+    parser.add_argument("--die", action="store_true", help="at once, with a word")
+    options, _ = parser.parse_known_args()
+    if options.die:
+        print("no weights here", file=sys.stderr)
+        sys.exit(3)
+    kinds: dict[str, type[FakeWorker]] = {"composer": FakeComposer, "player": FakePlayer, "feed": FakeFeed}
+    worker = kinds[options.name](options.name, options)
+    await worker.serve(worker.loop)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
