@@ -1,0 +1,218 @@
+"""The player process: notes in from the conductor, the programme's sound out to the ring.
+
+Run as `python -m conductor.player --run DIR [--fast]`. It holds pyo, and pyo
+holds the interpreter's lock for every block, so nothing else lives here. It plays
+on when the conductor is gone; what happens meanwhile is told to the next one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from conductor import wire
+from conductor.errors import ConductorError, WireError
+from model.notes import Note
+from streaming.errors import StreamingError
+from streaming.playout import Begun, News, Over, Playout
+from streaming.ring import Ring
+from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
+
+log = logging.getLogger(__name__)
+
+WORKER = "player"
+AHEAD_S = 0.25
+# Further behind than this (the machine slept), the clock is set anew instead of running after it.
+_LOST_S = 2.0
+# After so many blocks the conductor is heard, at least.
+_BURST_BLOCKS = 16
+_NAP_S = 0.01
+_LEVELS_S = 0.1
+# News that nobody is there to hear; the oldest is forgotten.
+_NEWS_KEPT = 256
+
+
+class Player:
+    """Serves a conductor and keeps the ring filled.
+
+    Args:
+        ring: where the programme goes; it continues at its `write_index`.
+        playout: what makes it.
+        fast: as fast as the ring has room, instead of by the clock.
+    """
+
+    def __init__(self, ring: Ring, playout: Playout, *, fast: bool = False) -> None:
+        self._ring = ring
+        self._playout = playout
+        self._fast = fast
+        # The feed may have gone on over silence while no player was there.
+        ring.skip_to(ring.read_index)
+        self._base = ring.write_index
+        self._link: wire.Link | None = None
+        self._waiting: deque[wire.Message] = deque(maxlen=_NEWS_KEPT)
+        self._quit = asyncio.Event()
+        self._next_levels = 0.0
+
+    def quit(self) -> None:
+        """Leave the loop of `run`."""
+        self._quit.set()
+
+    async def hang_up(self) -> None:
+        """Send what is still to be sent and close the connection."""
+        if self._link is not None:
+            await self._link.close()
+
+    async def serve(self, link: wire.Link) -> None:
+        """Answer one conductor until it goes; a newer one takes its place."""
+        self._link = link
+        link.send(wire.Hello(WORKER, os.getpid()))
+        while self._waiting:
+            link.send(self._waiting.popleft())
+        try:
+            async for message in link.messages():
+                self._obey(message)
+        except WireError as error:
+            log.warning("%s", error)
+            self._tell(wire.Fault(WORKER, str(error)))
+        finally:
+            if self._link is link:
+                self._link = None
+
+    def _obey(self, message: wire.Message) -> None:
+        playout = self._playout
+        try:
+            match message:
+                case wire.Load(number, rows, duration_s, gain_db):
+                    playout.load(number, [Note(*row) for row in rows], duration_s, gain_db)
+                case wire.Follow(numbers, gap_s):
+                    playout.follow(numbers, gap_s)
+                case wire.Go(number, fade_s):
+                    playout.go(number, fade_s)
+                case wire.Fade(seconds):
+                    playout.fade(seconds)
+                case wire.Drop(numbers):
+                    playout.drop(numbers)
+                case wire.Quit():
+                    self.quit()
+                case _:
+                    self._tell(wire.Fault(WORKER, f"the player does not understand {type(message).__name__}"))
+        except KeyError as error:
+            self._tell(wire.Fault(WORKER, f"{type(message).__name__}: piece {error.args[0]} is not loaded"))
+
+    async def run(self) -> None:
+        """Make the programme until told to quit."""
+        started, anchor = time.monotonic(), self._ring.write_index
+        while not self._quit.is_set():
+            now = time.monotonic()
+            if self._fast:
+                blocks = 0 if self._playout.idle else self._ring.room // BLOCK_SAMPLES
+            else:
+                due = anchor + int((now - started + AHEAD_S) * SAMPLE_RATE)
+                behind = due - self._ring.write_index
+                if behind > (AHEAD_S + _LOST_S) * SAMPLE_RATE:
+                    log.warning("the programme stood still for %.1f s", behind / SAMPLE_RATE - AHEAD_S)
+                    started, anchor = now, max(self._ring.write_index, self._ring.read_index)
+                    self._base += anchor - self._ring.write_index
+                    self._ring.skip_to(anchor)
+                    continue
+                blocks = -(-behind // BLOCK_SAMPLES)
+            for _ in range(min(blocks, _BURST_BLOCKS)):
+                self._step()
+            self._send_levels(now)
+            await asyncio.sleep(0 if blocks > _BURST_BLOCKS else _NAP_S)
+
+    def _step(self) -> None:
+        block = self._playout.step()
+        # Marks first: the feed must know the piece when it reads its first sample.
+        for news in self._playout.take_news():
+            self._report(news)
+        self._ring.write(block)
+
+    def _report(self, news: News) -> None:
+        match news:
+            case Begun(number, sample):
+                self._ring.mark(number, self._base + sample)
+                self._tell(wire.Started(number, self._base + sample))
+            case Over(number, sample):
+                self._tell(wire.Ended(number, self._base + sample))
+            case _:
+                reason = f"piece {news.number} should sound, but nothing is heard"
+                self._tell(wire.Fault(WORKER, reason, retryable=True))
+
+    def _tell(self, message: wire.Message) -> None:
+        if self._link is None or self._link.closed:
+            self._waiting.append(message)
+        else:
+            self._link.send(message)
+
+    def _send_levels(self, now: float) -> None:
+        if now < self._next_levels or self._link is None:
+            return
+        self._next_levels = now + _LEVELS_S
+        playout, master = self._playout, self._playout.master
+        self._link.send(
+            wire.Levels(
+                sample=self._ring.write_index,
+                number=playout.number,
+                position_s=round(playout.position_s, 3),
+                momentary_lufs=round(master.meter.momentary_lufs, 2),
+                integrated_lufs=round(master.meter.integrated_lufs, 2),
+                peak_dbtp=round(master.take_peak_dbtp(), 2),
+                voices=playout.orchestra.voices,
+            )
+        )
+
+
+async def play(run: Path, *, fast: bool = False) -> None:
+    """Be the player of a run folder until told to quit.
+
+    Args:
+        run: the folder with `programme.ring` and `player.sock`.
+        fast: as fast as the ring has room, without a bed.
+    """
+    began = time.monotonic()
+    with Ring.join(run / "programme.ring") as ring:
+        player = Player(ring, Playout(bed=not fast), fast=fast)
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, player.quit)
+        socket = run / "player.sock"
+        server = await wire.serve(socket, player.serve)
+        # What is there now stays: no collection ever looks at the voices again.
+        gc.collect()
+        gc.freeze()
+        log.info("ready after %.1f s, at sample %d", time.monotonic() - began, ring.write_index)
+        try:
+            await player.run()
+        finally:
+            server.close()
+            await player.hang_up()
+            socket.unlink(missing_ok=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the player; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m conductor.player", description="The player of a show.")
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the show's run folder")
+    parser.add_argument("--fast", action="store_true", help="do not wait for the clock")
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s player %(levelname)s %(message)s")
+    try:
+        asyncio.run(play(options.run, fast=options.fast))
+    except (ConductorError, StreamingError) as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

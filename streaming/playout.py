@@ -1,0 +1,346 @@
+"""What plays when: loaded pieces, the queue, fades, and the bed under it all.
+
+The same object makes the programme live and offline, block by block, and knows
+nothing of clocks or sockets; so both sound the same, sample for sample.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.notes import Note
+from streaming.bed import drone
+from streaming.levels import piece_gain_db
+from streaming.mixer import LATENCY_SAMPLES, Master
+from streaming.synth import DECKS, Orchestra, Strike
+from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples
+
+log = logging.getLogger(__name__)
+
+BED = 0
+BED_DB = -9.0
+BED_IN_S, BED_OUT_S = 1.5, 1.0
+# A piece ends a little after its last key is let go: the strings ring.
+RELEASE_S = 1.0
+# A shorter pause between two pieces is left silent.
+_BED_AFTER_S = 4.0
+_TAIL_S = 2.0
+_EXPECT_FOR = to_samples(1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A piece begins at this sample of the programme."""
+
+    number: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A piece has ended, or has faded, at this sample of the programme."""
+
+    number: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Notes should sound and nothing has been heard for some time."""
+
+    number: int
+
+
+News = Begun | Over | Silent
+
+
+@dataclass(slots=True)
+class _Loaded:
+    notes: tuple[Note, ...]
+    duration_s: float
+    gain_db: float
+
+
+@dataclass(slots=True)
+class _Deck:
+    """A piece on its fader.
+
+    Attributes:
+        start: sample of the synth's clock at which the piece begins.
+        end: sample at which it has ended (for the bed: begins again).
+        gain, towards, slope: the fader, where it goes, and how far in a block.
+    """
+
+    number: int
+    timeline: Timeline
+    start: int
+    end: int
+    gain_db: float
+    gain: float = 1.0
+    towards: float = 1.0
+    slope: float = 0.0
+    ended: bool = False
+
+    def move(self, towards: float, seconds: float) -> None:
+        self.towards = towards
+        self.slope = BLOCK_SAMPLES / max(seconds * SAMPLE_RATE, BLOCK_SAMPLES)
+
+
+@dataclass(slots=True)
+class _Queue:
+    numbers: list[int] = field(default_factory=list)
+    gap_s: float = 1.0
+
+
+class Playout:
+    """Plays loaded pieces in order over a bed; see the module.
+
+    Attributes:
+        sample: samples made so far; the next block begins here.
+        master: the last stage, with its meters.
+        orchestra: the synth.
+    """
+
+    def __init__(self, *, seed: int = 0, bed: bool = True) -> None:
+        self.orchestra = Orchestra(seed=seed)
+        self.master = Master(seed=seed)
+        self._with_bed = bed
+        self._pieces: dict[int, _Loaded] = {}
+        self._decks: list[_Deck | None] = [None] * DECKS
+        self.load(BED, *drone())
+        self._current: int | None = None
+        self._queue = _Queue()
+        # (number, synth sample) of the piece that is to begin next.
+        self._next: tuple[int, int] | None = None
+        self._news: list[News] = []
+        self._last_strike = -_EXPECT_FOR
+        self._quiet_blocks = 10**9
+        self._alarmed = False
+
+    # --- orders --------------------------------------------------------------------
+
+    def load(self, number: int, notes: Sequence[Note], duration_s: float, gain_db: float = 0.0) -> None:
+        """Keep a piece; number 0 is the bed."""
+        self._pieces[number] = _Loaded(tuple(notes), duration_s, gain_db + piece_gain_db(notes))
+        if number == BED and (deck := self._decks[0]) is not None:
+            # The new bed comes in when the old one is out.
+            deck.move(0.0, BED_OUT_S)
+
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Forget pieces; one that plays plays on."""
+        for number in numbers:
+            if number != BED:
+                self._pieces.pop(number, None)
+        self._queue.numbers = [n for n in self._queue.numbers if n in self._pieces]
+        if self._next is not None and self._next[0] not in self._pieces:
+            self._next = None
+
+    def follow(self, numbers: Sequence[int], gap_s: float = 1.0) -> None:
+        """Replace the queue; pieces that are not loaded are left out.
+
+        Raises:
+            KeyError: one is not loaded (the others are queued).
+        """
+        missing = [n for n in numbers if n not in self._pieces or n == BED]
+        self._queue = _Queue([n for n in numbers if n not in missing], gap_s)
+        self._next = None
+        if missing:
+            raise KeyError(missing[0])
+
+    def go(self, number: int, fade_s: float = 0.5) -> None:
+        """Begin a piece with the next block; what plays fades out under it.
+
+        Raises:
+            KeyError: it is not loaded.
+        """
+        if number not in self._pieces or number == BED:
+            raise KeyError(number)
+        self._queue.numbers = [n for n in self._queue.numbers if n != number]
+        for deck in self._decks[1:]:
+            if deck is not None:
+                deck.move(0.0, fade_s)
+        self._next = (number, self.orchestra.sample)
+
+    def fade(self, seconds: float) -> None:
+        """Fade out what plays; the next in the queue follows, else the bed."""
+        deck = self._decks[self._current] if self._current is not None else None
+        if deck is None:
+            return
+        deck.move(0.0, seconds)
+        deck.end = min(deck.end, self.orchestra.sample + to_samples(max(seconds, 0.0)))
+        self._next = None
+
+    # --- state ---------------------------------------------------------------------
+
+    @property
+    def sample(self) -> int:
+        """Samples made so far."""
+        return self.orchestra.sample
+
+    @property
+    def number(self) -> int:
+        """The piece that plays; 0 is the bed, or nothing."""
+        deck = self._decks[self._current] if self._current is not None else None
+        return deck.number if deck is not None else BED
+
+    @property
+    def position_s(self) -> float:
+        """Seconds since it began."""
+        deck = self._decks[self._current if self._current is not None else 0]
+        return max(0.0, (self.sample - LATENCY_SAMPLES - deck.start) / SAMPLE_RATE) if deck is not None else 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing plays, nothing is to begin, and the last sound has gone."""
+        waiting = self._next is not None or bool(self._queue.numbers)
+        playing = any(deck is not None for deck in self._decks[1:])
+        return not waiting and not playing and self._quiet_blocks * BLOCK_SAMPLES > _TAIL_S * SAMPLE_RATE
+
+    def take_news(self) -> list[News]:
+        """Return what has happened since the last call."""
+        news, self._news = self._news, []
+        return news
+
+    # --- the programme ---------------------------------------------------------------
+
+    def step(self) -> NDArray[np.float32]:
+        """Make the next block, float32 [256, 2]; a piece sounds one block after its order."""
+        now = self.orchestra.sample
+        until = now + BLOCK_SAMPLES
+        self._end(until)
+        self._schedule(until)
+        self._begin(until)
+        if self._with_bed:
+            self._tend_bed(now)
+        for index in range(DECKS):
+            self._move(index)
+        strikes = [s for index, deck in enumerate(self._decks) if deck for s in self._strikes(index, deck, now, until)]
+        strikes.sort(key=lambda s: s.offset)
+        if any(s.deck != BED for s in strikes):
+            self._last_strike = now
+        stems = self.orchestra.process(strikes)
+        playing = any(deck is not None for deck in self._decks[1:])
+        expected = playing and now - self._last_strike < _EXPECT_FOR
+        block = self.master.process(stems, ride=playing, expected=expected)
+        busy = playing or self.orchestra.voices > 0
+        self._quiet_blocks = 0 if busy else self._quiet_blocks + 1
+        if self.master.alarm and not self._alarmed:
+            self._news.append(Silent(self.number))
+        self._alarmed = self.master.alarm
+        return block
+
+    def _end(self, until: int) -> None:
+        """Tell of the pieces that end before a sample."""
+        for index, deck in enumerate(self._decks[1:], start=1):
+            if deck is not None and not deck.ended and deck.end < until:
+                deck.ended = True
+                self._news.append(Over(deck.number, deck.end + LATENCY_SAMPLES))
+                if self._current == index:
+                    self._plan_next(deck.end)
+                    self._current = None
+            # Its deck is free when the last of its voices has gone.
+            if deck is not None and deck.ended and not self.orchestra.sounds(index):
+                self._decks[index] = None
+
+    def _plan_next(self, end: int) -> None:
+        if self._next is None and self._queue.numbers:
+            at = max(self.orchestra.sample, end + to_samples(self._queue.gap_s))
+            self._next = (self._queue.numbers.pop(0), at)
+
+    def _schedule(self, until: int) -> None:
+        """Find out whether the next of the queue is to begin before a sample."""
+        if self._next is not None or not self._queue.numbers:
+            return
+        deck = self._decks[self._current] if self._current is not None else None
+        if deck is None:
+            # Nothing plays any more, or nothing ever did: the queue begins at once.
+            self._plan_next(self.orchestra.sample - to_samples(self._queue.gap_s))
+        elif deck.end + to_samples(self._queue.gap_s) < until:
+            self._plan_next(deck.end)
+
+    def _begin(self, until: int) -> None:
+        if self._next is None or self._next[1] >= until:
+            return
+        number, at = self._next
+        self._next = None
+        piece = self._pieces.get(number)
+        if piece is None:
+            return
+        index = self._free_deck()
+        end = at + to_samples(piece.duration_s + RELEASE_S)
+        self._decks[index] = _Deck(number, Timeline(piece.notes), at, end, piece.gain_db)
+        self._current = index
+        self._news.append(Begun(number, at + LATENCY_SAMPLES))
+
+    def _free_deck(self) -> int:
+        """Return a deck without a piece; if all are taken, the one that began first is cleared."""
+        for index, deck in enumerate(self._decks[1:], start=1):
+            if deck is None:
+                return index
+        index = min(range(1, DECKS), key=lambda i: deck.start if (deck := self._decks[i]) is not None else 0)
+        self._clear(index)
+        return index
+
+    def _clear(self, index: int) -> None:
+        """Take a piece off its deck; voices that still sound go quickly."""
+        deck = self._decks[index]
+        if deck is None:
+            return
+        self.orchestra.release(index, within_s=0.01)
+        if not deck.ended:
+            self._news.append(Over(deck.number, self.orchestra.sample + LATENCY_SAMPLES))
+        self._decks[index] = None
+        if self._current == index:
+            self._current = None
+
+    def _move(self, index: int) -> None:
+        """Move a fader on by a block; a deck that has faded out is cleared."""
+        deck = self._decks[index]
+        if deck is None:
+            return
+        if deck.gain == deck.towards == 0.0:
+            if self._current == index:
+                self._plan_next(self.orchestra.sample)
+            self._clear(index)
+            return
+        before = deck.gain
+        step = max(-deck.slope, min(deck.slope, deck.towards - deck.gain))
+        deck.gain += step
+        # Squared: a fade that the ear hears as even.
+        self.orchestra.fade(index, before * before, deck.gain * deck.gain)
+
+    def _strikes(self, index: int, deck: _Deck, now: int, until: int) -> list[Strike]:
+        if index == BED and until > deck.end:
+            deck.timeline.rewind()
+            deck.start, deck.end = deck.end, deck.end + deck.end - deck.start
+        return [
+            Strike(
+                offset=max(0, event.sample + deck.start - now),
+                length_samples=event.end_sample - event.sample,
+                note=event.note,
+                deck=index,
+                gain_db=deck.gain_db,
+                colour=event.sample,
+            )
+            for event in deck.timeline.take(until - deck.start)
+        ]
+
+    def _tend_bed(self, now: int) -> None:
+        """Bring the bed in where nothing plays, and take it out where something does."""
+        bed = self._decks[BED]
+        soon = self._next is not None and self._next[1] - now < to_samples(_BED_AFTER_S)
+        wanted = self._current is None and not soon
+        if wanted and bed is None:
+            piece = self._pieces[BED]
+            length = max(BLOCK_SAMPLES, to_samples(piece.duration_s))
+            bed = _Deck(BED, Timeline(piece.notes), now, now + length, piece.gain_db + BED_DB, gain=0.0)
+            bed.move(1.0, BED_IN_S)
+            self._decks[BED] = bed
+            self._news.append(Begun(BED, now + LATENCY_SAMPLES))
+        elif bed is not None and not wanted and bed.towards > 0.0:
+            bed.move(0.0, BED_OUT_S)
