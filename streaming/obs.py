@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # Health is looked at this often while nothing changes.
 PULSE_S = 5.0
+# And this often while a stream begins or ends.
+SETTLING_S = 0.25
 # A feed input without a reader is given this long between two restarts: OBS needs 2-3 s.
 FEED_RESTART_EVERY_S = 6.0
 
@@ -220,12 +222,26 @@ class ObsDirector:
             if done is None:
                 log.info("OBS %s is connected", version)
             done, self._failures = wanted, 0
-            self._report(self._look(link, version))
+            if closing:
+                self._report(self._look(link, version))
+                return
+            self._watch(link, version, wanted.streaming, revision)
+
+    def _watch(self, link: ObsLink, version: str, streaming: bool | None, revision: int) -> None:
+        """Tell how OBS is, until there is something to do or a pulse is over."""
+
+        def due() -> bool:
+            return self._revision != revision or self._restart_feed or self._closing
+
+        until_s = time.monotonic() + PULSE_S
+        while (rest_s := until_s - time.monotonic()) > 0:
+            state = self._look(link, version)
+            self._report(state)
+            # A stream begins and ends in its own time; whoever waits for it should not wait for the next pulse.
+            settled = streaming is None or state.streaming == streaming
             with self._changed:
-                if closing:
+                if self._changed.wait_for(due, rest_s if settled else min(rest_s, SETTLING_S)):
                     return
-                if self._revision == revision and not self._restart_feed and not self._closing:
-                    self._changed.wait(PULSE_S)
 
     def _reconcile(self, link: ObsLink, wanted: Wanted, done: Wanted | None, restart: bool, refused: set[str]) -> None:
         """Make OBS as wanted, only what has changed since `done`; one refusal does not stop the rest."""
