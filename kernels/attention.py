@@ -31,7 +31,9 @@ def causal_attention(q_BHTD: Tensor, k_BHTD: Tensor, v_BHTD: Tensor, window: int
     """Return attended values, shape [B, H, T, D].
 
     Args:
-        q_BHTD, k_BHTD, v_BHTD: queries, keys and values of equal shape.
+        q_BHTD: queries.
+        k_BHTD: keys, as many heads as queries.
+        v_BHTD: values, shaped as the keys.
         window: tokens a query looks back, itself included; 0 for all.
     """
     tokens = q_BHTD.shape[2]

@@ -28,8 +28,10 @@ _LEVEL_OF = _level_of()
 
 
 def transpose(tokens: Tokens, semitones: int) -> tuple[Tokens, int]:
-    """Return tokens with all notes but drums moved, and by how much they were moved:
-    nothing where a note would leave its instrument's range."""
+    """Return tokens with all notes but drums moved, and by how much they were moved.
+
+    That is nothing where a note would leave its instrument's range.
+    """
     instrument, pitch = VOCABULARY.instrument_of[tokens], VOCABULARY.pitch_of[tokens] + semitones
     moved = (instrument >= 0) & (instrument != _DRUMS)
     if np.any(moved & ((pitch < _LOW[instrument]) | (pitch > _HIGH[instrument]))):

@@ -57,7 +57,7 @@ def beats_at(ticks: NDArray[np.int64], tempi: tuple[TempoMark, ...]) -> NDArray[
     passed = np.concatenate([[0.0], np.cumsum(np.diff(starts) * rates[:-1])])
     seconds = ticks / TICKS_PER_SECOND
     at = np.clip(np.searchsorted(starts, seconds, side="right") - 1, 0, None)
-    return (passed[at] + (seconds - starts[at]) * rates[at]).astype(np.float32)
+    return np.asarray(passed[at] + (seconds - starts[at]) * rates[at], np.float32)
 
 
 def chord_index(tokens: NDArray[np.int64]) -> NDArray[np.int64]:

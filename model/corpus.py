@@ -92,7 +92,9 @@ def gather(folder: Path) -> list[Source]:
                     for row in csv.DictReader(file)
                 ]
             except KeyError as error:
-                raise CorpusError(f"{index}: no column {error}; it needs path, style, genre, split, performed") from None
+                raise CorpusError(
+                    f"{index}: no column {error}; it needs path, style, genre, split, performed"
+                ) from None
     if not found:
         raise CorpusError(f"{folder}: no MIDI files (.mid) in it")
     return found
@@ -106,8 +108,11 @@ def _unlisted(path: Path, folder: Path) -> Source:
 
 
 def tidy(piece: Piece) -> Piece:
-    """Return a piece as the model should learn it: it begins at once, unisons of one
-    instrument are one note, and a note struck again ends where it is struck."""
+    """Return a piece as the model should learn it.
+
+    It begins at once, unisons of one instrument are one note, and a note struck
+    again ends where it is struck.
+    """
     if not piece.notes:
         return piece
     start = min(n.onset_s for n in piece.notes)
@@ -199,9 +204,7 @@ def build(
     return len(rows), skipped
 
 
-def _row(
-    source: Source, tokens: NDArray[np.uint16], ticks: NDArray[np.uint32], piece: Piece, offset: int
-) -> Row:
+def _row(source: Source, tokens: NDArray[np.uint16], ticks: NDArray[np.uint32], piece: Piece, offset: int) -> Row:
     used = np.unique(VOCABULARY.instrument_of[tokens])
     names = tuple(BY_NAME)
     return Row(

@@ -1,13 +1,14 @@
 """The errors of the music model, as a tree.
 
 ModelError
-├── MidiError            a file is not music we can read
-├── TokenError           text or tokens that are not in the language
-├── CheckpointError      weights that do not fit this program
-├── CorpusError          training data that cannot be used
-├── PromptError          a request the composer cannot meet
-├── ComposeError         composing went wrong (retryable: another seed may do)
-└── Cancelled            somebody asked to stop
+├── MidiError                a file is not music we can read
+├── TokenError               text or tokens that are not in the language
+├── CheckpointError          weights that do not fit this program
+├── CorpusError              training data that cannot be used
+├── PromptError              a request the composer cannot meet
+├── TrainingStoppedError     training cannot go on
+├── ComposeError             composing went wrong (retryable: another seed may do)
+└── ComposingCancelledError  somebody asked to stop
 """
 
 
@@ -37,11 +38,15 @@ class PromptError(ModelError):
     """A request contradicts itself or asks for what the checkpoint does not know."""
 
 
+class TrainingStoppedError(ModelError):
+    """Training cannot go on; the last good state is kept."""
+
+
 class ComposeError(ModelError):
     """Composing failed; another seed may succeed."""
 
     retryable = True
 
 
-class Cancelled(ModelError):
+class ComposingCancelledError(ModelError):
     """The request was cancelled."""

@@ -86,8 +86,10 @@ def encode(piece: Piece, header: Header | None = None) -> list[int]:
 
 
 def decode(tokens: Iterable[int], title: str = "") -> Piece:
-    """Return the piece that tokens say. Notes still sounding at the end end there;
-    a note-off for what does not sound is passed over.
+    """Return the piece that tokens say.
+
+    Notes still sounding at the end end there; a note-off for what does not sound
+    is passed over.
 
     Raises:
         TokenError: an id is outside the vocabulary.
@@ -190,4 +192,3 @@ def _parse(word: str, where: str) -> list[int]:
     near = get_close_matches(word, VOCABULARY.texts, 3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise TokenError(f"{where}: unknown token {word!r}{hint}")
-

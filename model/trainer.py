@@ -31,7 +31,7 @@ from tqdm import tqdm
 from model.checkpoint import Card, save
 from model.config import Config
 from model.corpus import Corpus
-from model.errors import CheckpointError, ModelError
+from model.errors import CheckpointError, TrainingStoppedError
 from model.transformer import Places, Transformer
 from model.vocabulary import VOCABULARY
 from model.windows import PLAIN, Batch, Recipe, Windows
@@ -84,10 +84,6 @@ class Validation:
     bits_per_note: float
 
 
-class TrainingStopped(ModelError):
-    """Training cannot go on; the last good state is kept."""
-
-
 def on_device(batch: Batch) -> tuple[Tensor, Places, Tensor, Tensor]:
     """Return a batch as tensors."""
     tokens, context, targets, weights = batch
@@ -125,9 +121,7 @@ class Trainer:
             ),
         ]
         self.rates = [group["lr"] for o in self.optimisers for group in o.param_groups]
-        self.windows = Windows(
-            corpus, "train", tokens=plan.tokens, rows=plan.rows, seed=plan.seed, recipe=Recipe()
-        )
+        self.windows = Windows(corpus, "train", tokens=plan.tokens, rows=plan.rows, seed=plan.seed, recipe=Recipe())
         held_out = "valid" if corpus.split("valid") else "train"
         self.held_out = Windows(corpus, held_out, tokens=plan.tokens, rows=4, seed=1, recipe=PLAIN)
         bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -190,7 +184,7 @@ class Trainer:
         """Take one step; return its loss in nats per token.
 
         Raises:
-            TrainingStopped: the loss is not a number; names the step.
+            TrainingStoppedError: the loss is not a number; names the step.
         """
         settled = self.step >= self.plan.steps * (1 - self.plan.settle)
         recipe = Recipe(transpose=0) if settled else Recipe()
@@ -199,7 +193,7 @@ class Trainer:
             loss: Tensor = self.loss_of(tokens, places, targets, weights)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TrainingStopped(
+            raise TrainingStoppedError(
                 f"the loss of batch {self.step} (seed {self.plan.seed}) is {value}; "
                 f"the last good state is {self.out / 'state.pt'}"
             )
@@ -233,7 +227,7 @@ class Trainer:
         """Train to the end of the plan, or until SIGTERM or Ctrl-C, then save and return.
 
         Raises:
-            TrainingStopped: the loss is not a number.
+            TrainingStoppedError: the loss is not a number.
             CheckpointError: nothing can be saved.
         """
         before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
@@ -258,7 +252,9 @@ class Trainer:
 
     def _check(self) -> Validation:
         found = self.validate()
-        self._note({"step": self.step, "tokens": self.tokens, "valid": found.nats_per_token, "bits": found.bits_per_note})
+        self._note(
+            {"step": self.step, "tokens": self.tokens, "valid": found.nats_per_token, "bits": found.bits_per_note}
+        )
         if found.nats_per_token < self.best:
             self.best = found.nats_per_token
             card = Card(

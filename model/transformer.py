@@ -112,8 +112,10 @@ class PlaceEmbedding(nn.Module):
     def forward(self, places: Places) -> Tensor:
         """Return the sum of the embeddings, shape [B, T, C]."""
         ticks, beats, chord, part, countdown, given = places
-        total: Tensor = self.time(time_features(ticks, beats)) + self.chord(chord) + self.part(part)
-        return total + self.countdown(countdown) + self.given(given)
+        time = time_features(ticks, beats).to(self.time.weight.dtype)
+        total: Tensor = self.time(time) + self.chord(chord) + self.part(part)
+        total = total + self.countdown(countdown) + self.given(given)
+        return total
 
 
 def rotary_tables(positions_T: Tensor, head_size: int) -> tuple[Tensor, Tensor]:
@@ -241,6 +243,28 @@ class Transformer(nn.Module):
         for block in self.blocks:
             x_BTC = block(x_BTC, cos, sin)
         return self.norm(x_BTC), table_VC
+
+    def step(self, tokens_BT: Tensor, places: Places, cache: Cache, table_VC: Tensor) -> Tensor:
+        """Read new tokens after those in the cache; return the logits after the last.
+
+        Args:
+            tokens_BT: new ids, shape [B, T].
+            places: the context of each new token.
+            cache: what came before; the new tokens are added to it.
+            table_VC: the token table, made once by the caller.
+
+        Returns:
+            Logits, shape [B, V], float32.
+        """
+        new = tokens_BT.shape[1]
+        x_BTC = F.embedding(tokens_BT, table_VC) + self.places(places)
+        positions = torch.arange(cache.length, cache.length + new, device=tokens_BT.device)
+        cos, sin = rotary_tables(positions, self.config.head_size)
+        for layer, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            x_BTC = block.step(x_BTC, cos, sin, cache, layer)
+        cache.advance(new)
+        return F.linear(self.norm(x_BTC[:, -1]), table_VC).float()
 
     def forward(self, tokens_BT: Tensor, places: Places) -> Tensor:
         """Return logits of each next token.

@@ -94,7 +94,8 @@ class Windows:
         rng = np.random.default_rng((self.seed, step))
         rows = [self._fill(rng, recipe or self.recipe) for _ in range(self.batch_rows)]
         tokens = np.stack([r.tokens for r in rows])
-        context = Context(*(np.stack([field[:-1] for field in fields]) for fields in zip(*(r.context for r in rows), strict=True)))
+        columns = zip(*(r.context for r in rows), strict=True)
+        context = Context._make(np.stack([field[:-1] for field in fields]) for fields in columns)
         weights = np.stack([r.counts[1:] for r in rows])
         return Batch(tokens[:, :-1], context, tokens[:, 1:], weights)
 
@@ -109,7 +110,7 @@ class Windows:
             room -= len(part.tokens)
         joined = _Part(
             np.concatenate([p.tokens for p in parts]),
-            Context(*(np.concatenate(fields) for fields in zip(*(p.context for p in parts), strict=True))),
+            Context._make(np.concatenate(fields) for fields in zip(*(p.context for p in parts), strict=True)),
             np.concatenate([p.counts for p in parts]),
         )
         pad = self.length + 1 - len(joined.tokens)
@@ -117,7 +118,7 @@ class Windows:
             return joined
         return _Part(
             np.pad(joined.tokens, (0, pad), constant_values=VOCABULARY.pad),
-            Context(*(np.pad(field, (0, pad)) for field in joined.context)),
+            Context._make(np.pad(field, (0, pad)) for field in joined.context),
             np.pad(joined.counts, (0, pad)),
         )
 
@@ -148,13 +149,13 @@ def window(corpus: Corpus, row: Row, room: int, rng: np.random.Generator, recipe
     header = _header(row, tokens, ticks, bpm, rng, recipe.drop)
     head = np.array(header.tokens(), np.int64)
     body = place(tokens, ticks, beats, length)
-    context = Context(*(np.concatenate([np.repeat(field[:1], len(head)), field]) for field in body))
+    context = Context._make(np.concatenate([np.repeat(field[:1], len(head)), field]) for field in body)
     context.chord[: len(head)] = 0
     counts = np.zeros(len(head) + len(tokens), np.float32)
     # The model learns to name a tempo, not to guess a style.
     counts[len(head) - (header.tempo_bpm is not None) :] = 1.0
     joined = np.concatenate([head, tokens])
-    return _Part(joined[:room], Context(*(field[:room] for field in context)), counts[:room])
+    return _Part(joined[:room], Context._make(field[:room] for field in context), counts[:room])
 
 
 def _full_header(row: Row) -> Header:

@@ -1,0 +1,82 @@
+"""Where a piece goes, by the ending of its name: MIDI, sound, picture or video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conductor.errors import UsageError
+
+if TYPE_CHECKING:
+    from model.notes import Piece
+    from streaming.render import RenderReport
+
+ENDINGS = (".mid", ".wav", ".flac", ".png", ".mp4")
+
+
+def check_output(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
+    """Refuse a file that cannot be written, before any work is done for it.
+
+    Raises:
+        UsageError: an unknown ending, a missing folder, or no permission.
+    """
+    if path.suffix.lower() not in endings:
+        raise UsageError(f"{path}: cannot write {path.suffix or 'a name without ending'}; use {', '.join(endings)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
+    existed = path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot write there ({error.strerror}); choose another place") from error
+    if not existed:
+        path.unlink(missing_ok=True)
+
+
+def write_piece(piece: Piece, path: Path) -> RenderReport | None:
+    """Write a piece; return what was measured where it is sound alone.
+
+    Raises:
+        EncodeError: the file cannot be written.
+        MidiError: the MIDI file cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending == ".mid":
+        from model.midi import write_midi
+
+        write_midi(piece, path)
+    elif ending == ".png":
+        from streaming.scoreimage import draw_score
+
+        draw_score(piece, path)
+    elif ending == ".mp4":
+        from streaming.render import render
+        from streaming.video import render_video
+
+        with bar("drawing") as tell:
+            render_video(piece, render(piece), path, progress=tell)
+    else:
+        from streaming.render import render_wav
+
+        with bar("playing") as tell:
+            return render_wav(piece, path, progress=tell)
+    return None
+
+
+class bar:  # noqa: N801, reads as a verb where it is used
+    """A progress bar of something that goes from 0 to 1; none where nobody sees it."""
+
+    def __init__(self, what: str) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=100, desc=what, bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}", disable=None)
+
+    def __enter__(self) -> bar:
+        return self
+
+    def __call__(self, fraction: float) -> None:
+        """Say how far it is, 0 to 1."""
+        self._bar.update(min(1.0, fraction) * 100 - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()

@@ -1,0 +1,159 @@
+"""The composer: a prompt in, the best of several candidates out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.checkpoint import SHIPPED, fingerprint, load
+from model.corpus import tidy
+from model.errors import ComposeError, PromptError
+from model.header import Header, groups_of
+from model.midi import read_midi
+from model.notes import Piece
+from model.prompt import Prompt
+from model.quality import Judgement, judge
+from model.sampler import Candidate, Sampler, Settings
+from model.tokenizer import decode, encode_body
+from model.vocabulary import OWN_STYLES, VOCABULARY
+
+# Tokens a model trained on windows of 1024 may look back over.
+TRAINED_CONTEXT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A chosen piece and where it comes from.
+
+    Attributes:
+        piece: the music.
+        prompt: what was asked for.
+        judgements: of all candidates.
+        chosen: which of them it is.
+        checkpoint: SHA-256 of the weights.
+        seconds: wall time composing took.
+    """
+
+    piece: Piece
+    prompt: Prompt
+    judgements: tuple[Judgement, ...]
+    chosen: int
+    checkpoint: str
+    seconds: float
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Everything needed to compose it again, and why it was chosen."""
+        return {
+            "checkpoint": self.checkpoint,
+            "prompt": self.prompt.as_dict(),
+            "chosen": self.chosen,
+            "candidates": [j.as_dict() for j in self.judgements],
+            "seconds": self.seconds,
+        }
+
+
+class Composer:
+    """A loaded checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, broken or of another vocabulary.
+    """
+
+    def __init__(self, checkpoint: Path = SHIPPED) -> None:
+        model, self.card = load(checkpoint, torch.bfloat16)
+        self.fingerprint = fingerprint(checkpoint)
+        self.sampler = Sampler(model, min(model.config.context, TRAINED_CONTEXT))
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Styles the checkpoint was trained on; all of the vocabulary where it does not say."""
+        return (*self.card.styles, *OWN_STYLES) if self.card.styles else ()
+
+    def compose(
+        self,
+        prompt: Prompt,
+        *,
+        progress: Callable[[float, float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Take:
+        """Compose candidates and return the best.
+
+        Args:
+            prompt: what is asked for.
+            progress: told (fraction done, seconds of music in all), now and then.
+            cancelled: asked at every step.
+
+        Raises:
+            PromptError: the prompt cannot be met.
+            ComposingCancelledError: `cancelled` said so.
+            ComposeError: no candidate has any music in it.
+        """
+        prompt.check(*((self.styles,) if self.styles else ()))
+        began = time.monotonic()
+        opening, header = self._opening(prompt)
+        settings = Settings(
+            length_s=prompt.duration_s,
+            instruments=prompt.ensemble,
+            header=header,
+            opening=opening,
+            candidates=prompt.candidates,
+            seed=prompt.seed,
+            temperature=prompt.temperature,
+            top_p=prompt.top_p,
+        )
+        drawn = self.sampler.draw(settings, progress=progress, cancelled=cancelled)
+        pieces = [self._piece(candidate, header, prompt) for candidate in drawn]
+        judgements = [self._judge(p, c, prompt) for p, c in zip(pieces, drawn, strict=True)]
+        best = max(range(len(drawn)), key=lambda n: judgements[n].score)
+        if not pieces[best].notes:
+            raise ComposeError(f"seed {prompt.seed}: nothing but silence was composed; another seed may do better")
+        seconds = time.monotonic() - began
+        return Take(pieces[best], prompt, tuple(judgements), best, self.fingerprint, seconds)
+
+    @staticmethod
+    def _opening(prompt: Prompt) -> tuple[tuple[int, ...], Header]:
+        """Return the tokens to go on from and what is said of the piece."""
+        header = Header(
+            style=prompt.style,
+            groups=groups_of(prompt.ensemble) if prompt.instruments else (),
+            tempo_bpm=prompt.tempo_bpm,
+        )
+        if prompt.opening is None:
+            return (), header
+        piece = tidy(read_midi(Path(prompt.opening)).piece)
+        notes = piece.notes[: prompt.opening_notes]
+        if prompt.opening_notes is None:
+            notes = tuple(n for n in notes if n.onset_s < prompt.duration_s / 2)
+        opening = replace(piece, notes=notes, tempi=piece.tempi[:1])
+        if opening.duration_s >= prompt.duration_s:
+            raise PromptError(
+                f"{prompt.opening}: its opening of {opening.duration_s:.0f} s is as long as the piece "
+                f"({prompt.duration_s:.0f} s); ask for fewer notes or a longer piece"
+            )
+        tokens = [t for t in encode_body(opening) if t != VOCABULARY.end]
+        # What is still sounding at the end of the opening goes on into the piece.
+        while tokens and VOCABULARY.velocity_of[tokens[-1]] == 0:
+            tokens.pop()
+        return tuple(tokens), replace(header, tempo_bpm=prompt.tempo_bpm or piece.tempi[0].bpm)
+
+    @staticmethod
+    def _piece(candidate: Candidate, header: Header, prompt: Prompt) -> Piece:
+        piece = decode(header.tokens() + candidate.tokens, prompt.title)
+        return replace(piece, style=prompt.style)
+
+    def _judge(self, piece: Piece, candidate: Candidate, prompt: Prompt) -> Judgement:
+        surprise = -candidate.log_probability / max(1, candidate.composed)
+        return judge(
+            piece,
+            length_s=prompt.duration_s,
+            wanted=prompt.instruments,
+            nats_per_token=surprise,
+            typical_nats=surprise if math.isnan(self.card.loss) else self.card.loss,
+        )

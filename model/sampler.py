@@ -1,0 +1,204 @@
+"""The sampler: several candidates grow side by side, one token each a step.
+
+Shapes: N candidates, T tokens, V vocabulary.
+
+The model looks back over a bounded context. When it is full, every candidate
+goes on from its header and its latest music, the header then saying where in
+the piece that music stands, just as training windows are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.cache import Cache
+from model.context import Clock
+from model.errors import ComposingCancelledError
+from model.grammar import Grammar
+from model.header import Header
+from model.transformer import Places, Transformer
+from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
+
+# Tokens kept when a full context slides on, as a part of it.
+KEPT = 0.6
+# Tokens considered at a step; the rest of the vocabulary is never within top-p.
+CONSIDERED = 256
+
+Place = tuple[int, float, int, int, int]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A piece as it grows.
+
+    Attributes:
+        grammar: the rules it keeps.
+        clock: where it stands.
+        tokens: its music, without the header.
+        log_probability: sum over its own tokens, nats.
+        composed: tokens of its own, the opening not counted.
+    """
+
+    grammar: Grammar
+    clock: Clock
+    rng: np.random.Generator
+    tokens: list[int] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    log_probability: float = 0.0
+    composed: int = 0
+
+    def take(self, token: int) -> None:
+        """Add a token."""
+        self.grammar.feed(token)
+        self.tokens.append(token)
+        self.places.append(self.clock.step(token))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to draw.
+
+    Attributes:
+        length_s: length of the piece.
+        instruments: names that may play.
+        header: what is said of the piece.
+        opening: tokens it goes on from, without header and end.
+        candidates: how many.
+        seed: candidate n of a seed is the same however many there are beside it.
+        temperature, top_p: see `model.prompt.Prompt`.
+    """
+
+    length_s: float
+    instruments: tuple[str, ...]
+    header: Header
+    opening: tuple[int, ...] = ()
+    candidates: int = 4
+    seed: int = 0
+    temperature: float = 1.0
+    top_p: float = 0.98
+
+
+class Sampler:
+    """Draws candidates from a model."""
+
+    def __init__(self, model: Transformer, context: int | None = None) -> None:
+        self.model = model
+        self.context = context or model.config.context
+        self.dtype = next(model.parameters()).dtype
+        with torch.no_grad():
+            self.table_VC = model.table().to(self.dtype)
+
+    @torch.inference_mode()
+    def draw(
+        self,
+        settings: Settings,
+        *,
+        progress: Callable[[float, float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> list[Candidate]:
+        """Compose candidates.
+
+        Args:
+            settings: what and how.
+            progress: told (fraction done, seconds of music in all), now and then.
+            cancelled: asked at every step.
+
+        Raises:
+            ComposingCancelledError: `cancelled` said so.
+        """
+        length = round(settings.length_s * TICKS_PER_SECOND)
+        head = settings.header.tokens()
+        everyone = [
+            Candidate(
+                Grammar(settings.instruments, length),
+                Clock(length, bpm=settings.header.tempo_bpm or 120.0),
+                np.random.default_rng((settings.seed, n)),
+            )
+            for n in range(settings.candidates)
+        ]
+        for candidate in everyone:
+            for token in settings.opening:
+                candidate.take(token)
+        growing = list(everyone)
+        logits_NV, cache = self._read(growing, head)
+        steps = 0
+        while growing:
+            if cancelled is not None and cancelled():
+                raise ComposingCancelledError("composing was cancelled")
+            drawn = self._draw(logits_NV, growing, settings)
+            for candidate, (token, log_probability) in zip(growing, drawn, strict=True):
+                candidate.take(token)
+                candidate.log_probability += log_probability
+                candidate.composed += 1
+            alive = [n for n, c in enumerate(growing) if not c.grammar.ended]
+            if len(alive) < len(growing):
+                growing = [growing[n] for n in alive]
+                cache.keep_rows(torch.tensor(alive, dtype=torch.long))
+            if not growing:
+                break
+            if cache.length + 1 > cache.capacity:
+                logits_NV, cache = self._read(growing, head)
+            else:
+                tokens = torch.tensor([[c.tokens[-1]] for c in growing])
+                logits_NV = self._step(tokens, _columns([[c.places[-1]] for c in growing]), cache)
+            steps += 1
+            if progress is not None and steps % 50 == 0:
+                done = sum(c.grammar.tick for c in everyone)
+                progress(done / (length * len(everyone)), done / TICKS_PER_SECOND)
+        return everyone
+
+    def _read(self, growing: list[Candidate], head: list[int]) -> tuple[Tensor, Cache]:
+        """Read headers and latest music into a new cache; return the next logits."""
+        most = self.context - len(head)
+        kept = min(len(growing[0].tokens), int(most * KEPT) if len(growing[0].tokens) >= most else most)
+        cache = Cache(self.model.config, len(growing), self.context, self.dtype)
+        tokens: list[list[int]] = []
+        places: list[list[Place]] = []
+        for candidate in growing:
+            body, where = candidate.tokens[-kept:] if kept else [], candidate.places[-kept:] if kept else []
+            # The header stands where its music begins, as in training.
+            tick, beat, _, part, countdown = (
+                where[0] if where else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
+            )
+            tokens.append(head + body)
+            places.append([(tick, beat, 0, part, countdown)] * len(head) + where)
+        logits = self._step(torch.tensor(tokens), _columns(places), cache)
+        return logits, cache
+
+    def _step(self, tokens_NT: Tensor, places: Places, cache: Cache) -> Tensor:
+        """Read new tokens; return the logits after the last, shape [N, V]."""
+        return self.model.step(tokens_NT, places, cache, self.table_VC)
+
+    def _draw(self, logits_NV: Tensor, growing: list[Candidate], settings: Settings) -> list[tuple[int, float]]:
+        """Draw a token for each candidate among those its grammar allows."""
+        allowed = np.stack([c.grammar.mask() for c in growing])
+        logits_NV = logits_NV.masked_fill(~torch.from_numpy(allowed), float("-inf"))
+        own = torch.log_softmax(logits_NV, dim=-1)
+        best, ids = torch.topk(logits_NV / settings.temperature, min(CONSIDERED, logits_NV.shape[1]), dim=-1)
+        chances = torch.softmax(best, dim=-1).double().numpy()
+        tokens: NDArray[np.int64] = ids.numpy()
+        drawn: list[tuple[int, float]] = []
+        for n, candidate in enumerate(growing):
+            below = np.cumsum(chances[n])
+            # The nucleus ends with the token that reaches top-p.
+            kept = int(np.searchsorted(below, settings.top_p * below[-1])) + 1
+            place = int(
+                np.searchsorted(below[:kept], candidate.rng.random() * below[min(kept, len(below)) - 1], side="right")
+            )
+            token = int(tokens[n, min(place, kept - 1, len(below) - 1)])
+            drawn.append((token, float(own[n, token])))
+        return drawn
+
+
+def _columns(places: list[list[Place]]) -> Places:
+    """Return places of candidates as tensors [N, T], `given` (none) last."""
+    ticks, beats, chord, part, countdown = (
+        torch.tensor([[place[field] for place in row] for row in places]) for field in range(5)
+    )
+    return ticks, beats.float(), chord, part, countdown, torch.zeros_like(ticks)
