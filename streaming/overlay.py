@@ -98,10 +98,10 @@ def draw_slate(canvas: skia.Canvas, width: int, top: int, bottom: int, text: str
 
 def level_steps(level_db: float | None) -> int:
     """Return how many steps of the level strip are lit (0 to `LEVEL_STEPS`)."""
-    if level_db is None or level_db != level_db:
+    # Written so that NaN is dark too.
+    if level_db is None or not level_db > LEVEL_FLOOR_DB:
         return 0
-    lit = round((level_db - LEVEL_FLOOR_DB) / -LEVEL_FLOOR_DB * LEVEL_STEPS)
-    return min(LEVEL_STEPS, max(0, lit))
+    return round(min(1.0, 1 - level_db / LEVEL_FLOOR_DB) * LEVEL_STEPS)
 
 
 def level_colour(step: int, lit: int) -> theme.Rgb:

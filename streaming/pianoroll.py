@@ -126,6 +126,10 @@ class PianoRoll:
         for index in range(-1, (self.playhead_y - self.header_px) // TILE_ROWS + 1):
             tiles.tile(index)
 
+    def keyboard(self, scene: Scene | None) -> Keyboard:
+        """Return the keyboard a scene is drawn with, for where its keys lie."""
+        return self._view(scene).keyboard
+
     def draw(
         self, scene: Scene | None, position_s: float, *, next_text: str = "", level_db: float | None = None
     ) -> NDArray[np.uint8]:
