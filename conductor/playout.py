@@ -244,7 +244,7 @@ def _go(draft: Draft, slot: Slot | None) -> None:
 
 def _fire(draft: Draft, slot: Slot) -> None:
     draft.do(c.Play(slot.number, GO_FADE_S))
-    # The queue must not start it a second time: it is told anew, without it.
+    # The player takes it out of its queue; what is left of that is told anew when it has begun.
     draft.change(fired=slot.number, fired_s=draft.now_s, queue=None)
 
 
@@ -263,10 +263,9 @@ def _skip(draft: Draft, cue_id: str | None) -> None:
         draft.do(c.StopComposing(slot.cue.id, slot.attempt))
     draft.move(slot, phase=Phase.SKIPPED, reason="skipped by the operator")
     if slot.number:
-        # Taken out of the player's queue before it is forgotten.
-        queue = tuple(n for n in draft.state.queue or () if n != slot.number)
-        draft.change(queue=queue)
-        draft.do(c.QueueUp(queue, draft.state.gap_s))
+        # The player takes what it forgets out of its queue.
+        if draft.state.queue is not None:
+            draft.change(queue=tuple(n for n in draft.state.queue if n != slot.number))
         draft.do(c.Forget(slot.number))
 
 
@@ -361,13 +360,12 @@ def _start(draft: Draft) -> None:
 def _queue(draft: Draft) -> None:
     """Tell the player what follows: all that is ready, may start by itself and has the same gap."""
     state = draft.state
-    if not state.player:
+    # While a start is on its way the player is left alone: a new queue would take the start back.
+    if not state.player or state.fired:
         return
     numbers: list[int] = []
     gap_s = GAP_S
     for slot in () if state.held else state.upcoming:
-        if state.fired and slot.number == state.fired:
-            continue
         if slot.phase not in PLAYABLE or not _by_itself(state, slot):
             break
         if numbers and _gap_s(slot) != gap_s:

@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from conductor.yamlfile import did_you_mean, nearest
 from model.instruments import BY_NAME, GROUPS, members
+from model.prompt import LONGEST_S, MOST_CANDIDATES, MOST_INSTRUMENTS, SHORTEST_S
 from model.vocabulary import OWN_STYLES, STYLES
 
-MIN_DURATION_S, MAX_DURATION_S = 5.0, 1800.0
 MAX_HANG_S = 30.0
 DEFAULT_DURATION_S = 240.0
 MAX_SEED = 2**31 - 1
@@ -52,7 +52,7 @@ def parse_duration(value: Any) -> float:
     else:
         hint = f' - did you mean "{text}s"?' if re.fullmatch(r"\d+(\.\d+)?", text) else ""
         raise ValueError(f'"{value}" is no duration; write 90s, 4m, 1m30s or 3:30{hint}')
-    if not MIN_DURATION_S <= seconds <= MAX_DURATION_S:
+    if not SHORTEST_S <= seconds <= LONGEST_S:
         raise ValueError(f'"{value}" is out of range; 5s to 30m')
     return seconds
 
@@ -96,6 +96,8 @@ def _instruments(value: Any) -> tuple[str, ...]:
         except KeyError:
             known = sorted({*BY_NAME, *GROUPS})
             raise ValueError(f'the instrument "{name}" is unknown{did_you_mean(str(name), known)}') from None
+    if len(found) > MOST_INSTRUMENTS:
+        raise ValueError(f"{len(found)} instruments are too many; at most {MOST_INSTRUMENTS}")
     return tuple(found)
 
 
@@ -109,7 +111,7 @@ FollowValue = Annotated[Follow, PlainValidator(_follow)]
 Style = Annotated[str | None, PlainValidator(known_style)]
 Instruments = Annotated[tuple[str, ...], PlainValidator(_instruments)]
 Text = Annotated[str, BeforeValidator(_text)]
-Candidates = Annotated[int, Field(ge=1, le=64)]
+Candidates = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 

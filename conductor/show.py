@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import signal
 from collections import deque
@@ -57,7 +58,10 @@ def commands_of(options: ShowOptions, run: RunFolder) -> Commands:
     feed: tuple[str, ...] = ("--size", f"{options.width}x{options.height}", "--fps", str(options.fps), *fast)
     if options.nut_port and not options.fast:
         feed += ("--nut", str(options.nut_port))
-    composer = ("--checkpoint", str(options.checkpoint.resolve())) if options.checkpoint else ()
+    # Player and feed need a core each; on a small machine the composer's priority is low.
+    composer: tuple[str, ...] = ("--threads", str(max(1, (os.cpu_count() or 2) - 2)))
+    if options.checkpoint:
+        composer += ("--checkpoint", str(options.checkpoint.resolve()))
     own = {"feed": feed, "player": fast, "composer": composer}
     return lambda name: command(name, run.path, *own[name])
 

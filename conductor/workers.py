@@ -28,7 +28,7 @@ START_TRIES = 3
 NICE = {"composer": 10}
 # OpenMP's default spins idle threads, which starves the sound.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
-THREADS = {"composer": max(1, (os.cpu_count() or 2) - 1), "player": 1, "feed": 2}
+THREADS = {"composer": max(1, (os.cpu_count() or 2) - 2), "player": 1, "feed": 2}
 
 
 class Worker:

@@ -149,8 +149,11 @@ class FakePlayer(FakeWorker):
                 if number == 0 and not self.playing:
                     self.begin(0)
             case wire.Follow(numbers, gap_s):
-                self.queue, self.gap_s = list(numbers), gap_s
+                self.queue, self.gap_s = [n for n in numbers if n in self.pieces], gap_s
+                # As the real one: what was planned is taken back; with nothing playing the queue begins at once.
+                self.next_s = math.inf if self.playing else self.now_s
             case wire.Go(number):
+                self.queue = [n for n in self.queue if n != number]
                 if self.playing:
                     self.say(wire.Ended(self.playing, self.sample))
                 self.begin(number)
@@ -160,6 +163,7 @@ class FakePlayer(FakeWorker):
             case wire.Drop(numbers):
                 for number in numbers:
                     self.pieces.pop(number, None)
+                self.queue = [n for n in self.queue if n in self.pieces]
 
     def begin(self, number: int) -> None:
         if number not in self.pieces:
