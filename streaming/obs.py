@@ -64,7 +64,8 @@ class ObsDirector:
         url: ws://HOST:PORT of OBS's WebSocket server.
         password: of that server; empty where it asks for none.
         feed_url: where OBS reads the programme, such as tcp://127.0.0.1:19003.
-        audio_offset_ms: delay of the programme's sound in OBS, to level what OBS adds to its picture.
+        audio_offset_ms: delay of the programme's sound in OBS; OBS 29 shows the picture 13 to 41 ms
+            late, another amount at every start, and 20 is the middle of it.
         on_change: called with the new state, in the event loop that called `start`.
         timeout_s: for every reply of OBS.
         backoff_s: shortest and longest pause between two tries to connect.
@@ -80,7 +81,7 @@ class ObsDirector:
         password: str = "",
         feed_url: str = "tcp://127.0.0.1:19003",
         *,
-        audio_offset_ms: int = 0,
+        audio_offset_ms: int = 20,
         on_change: Callable[[ObsState], None] | None = None,
         timeout_s: float = 3.0,
         backoff_s: tuple[float, float] = (1.0, 30.0),
