@@ -31,7 +31,7 @@ LEAST_LIT_S = 0.09
 DYING_S = 0.22
 _FLASH_S = 0.16
 _KEPT_VIEWS = 3
-_KEPT_BLOOMS = 256
+_KEPT_BLOOMS = 512
 _WHITE = (255, 255, 255)
 
 
@@ -247,15 +247,18 @@ class PianoRoll:
             skia.Rect.MakeXYWH(0, self.playhead_y - line, self.width, line),
             skia.Paint(Color=theme.ink(theme.ACCENT, 0.55)),
         )
+        # Many lights at once glow closer, or they would melt into one white.
+        crowd = 1.0 if len(lights) <= 14 else 0.75 if len(lights) <= 28 else 0.5
         for note, colour, amount in lights:
-            self._bloom(keyboard, note, colour, amount)
+            self._bloom(keyboard, note, colour, amount, crowd)
         canvas.restore()
         end = self.playhead_y + self.keyboard_px
         from_rgba(self._rgba[self._zone_top : end], self._planes, self._zone_top)
 
-    def _bloom(self, keyboard: Keyboard, note: Note, colour: theme.Rgb, amount: float) -> None:
+    def _bloom(self, keyboard: Keyboard, note: Note, colour: theme.Rgb, amount: float, crowd: float) -> None:
         lane = keyboard.lane(note)
-        reach = (26 + 30 * amount) * self._unit
+        # Few sizes, so that the sprites are drawn once and kept.
+        reach = (26 + 5 * math.ceil(6 * amount)) * crowd * self._unit
         sprite = self._bloom_sprite(colour, _even(lane.width + 1.6 * reach), _even(2.2 * reach))
         left = round(lane.x + (lane.width - sprite.width()) / 2)
         paint = skia.Paint(BlendMode=skia.BlendMode.kPlus)

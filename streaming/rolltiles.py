@@ -7,6 +7,7 @@ so that luma and the half-size chroma planes move together.
 from __future__ import annotations
 
 import bisect
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -60,18 +61,21 @@ class RollTiles:
         self._beats = list(beats(scene.tempi, scene.beats_per_bar, scene.duration_s + 1e-3))
         self._beat_times = [beat.time_s for beat in self._beats]
         self._kept: OrderedDict[int, Tile] = OrderedDict()
+        self._lock = threading.Lock()
         self._lanes = self._draw_lanes()
 
     def tile(self, index: int) -> Tile:
         """Return a tile, drawn now unless it is kept."""
-        kept = self._kept.get(index)
-        if kept is None:
-            kept = self._kept[index] = self._draw(index)
-            if len(self._kept) > _KEPT_TILES:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(index)
-        return kept
+        # A scene may be prepared in one thread while another begins to draw it.
+        with self._lock:
+            kept = self._kept.get(index)
+            if kept is None:
+                kept = self._kept[index] = self._draw(index)
+                if len(self._kept) > _KEPT_TILES:
+                    self._kept.popitem(last=False)
+            else:
+                self._kept.move_to_end(index)
+            return kept
 
     def _bar(self, note: Note, lane: Lane) -> Bar:
         low = note.onset_s * self._scale
