@@ -43,31 +43,35 @@ def draw_header(
     theme.draw_text(canvas, times[1], right, 36 * unit, size, theme.ink(theme.TEXT_SOFT), align=1)
     column = theme.text_width("−00:00", size)
     theme.draw_text(canvas, times[0], right - column - 16 * unit, 36 * unit, size, theme.ink(theme.TEXT), align=1)
-    next_size = 15 * unit
+    next_size = max(15 * unit, 10.0)
     shown = theme.fit(next_text, next_size, width * 0.4)
     theme.draw_text(canvas, shown, right, 64 * unit, next_size, theme.ink(theme.ACCENT), align=1)
     room = right - 2 * column - 16 * unit - 2 * margin
     title = theme.fit(scene.title, 30 * unit, room, bold=True)
     theme.draw_text(canvas, title, margin, 40 * unit, 30 * unit, theme.ink(theme.TEXT), bold=True)
     room = right - theme.text_width(shown, next_size) - 2 * margin
-    theme.draw_text(
-        canvas, theme.fit(scene.caption, 16 * unit, room), margin, 65 * unit, 16 * unit, theme.ink(theme.TEXT_SOFT)
-    )
+    size = max(16 * unit, 10.0)
+    caption = theme.fit(scene.caption, size, room)
+    theme.draw_text(canvas, caption, margin, 65 * unit, size, theme.ink(theme.TEXT_SOFT))
 
 
 def draw_legend(canvas: skia.Canvas, rect: skia.Rect, instruments: tuple[str, ...]) -> None:
     """Draw a dot and a name for each instrument; what does not fit is left out, the least used first."""
     _panel(canvas, rect)
     unit = rect.height() / 34
-    x, y, size = rect.left() + 26 * unit, rect.centerY(), 14.5 * unit
-    for name in instruments:
-        needed = 18 * unit + theme.text_width(name, size)
-        if x + needed > rect.left() + rect.width() * 0.8:
+    x, y, size = rect.left() + 26 * unit, rect.centerY(), max(14.5 * unit, 9.0)
+    room = rect.left() + rect.width() * 0.82 - x
+    widths = [17 * unit + theme.text_width(name, size) for name in instruments]
+    # Many instruments stand closer.
+    gap = min(24 * unit, max(8 * unit, (room - sum(widths)) / max(1, len(widths) - 1)))
+    right = x + room
+    for name, width in zip(instruments, widths, strict=True):
+        if x + width > right:
             break
         paint = skia.Paint(AntiAlias=True, Color=theme.ink(theme.instrument_colour(name)))
         canvas.drawRoundRect(skia.Rect.MakeXYWH(x, y - 5 * unit, 10 * unit, 10 * unit), 3 * unit, 3 * unit, paint)
-        theme.draw_text(canvas, name, x + 17 * unit, y + 5 * unit, size, theme.ink(theme.TEXT_SOFT))
-        x += needed + 22 * unit
+        theme.draw_text(canvas, name, x + 17 * unit, y + size * 0.35, size, theme.ink(theme.TEXT_SOFT))
+        x += width + gap
 
 
 def draw_slate(canvas: skia.Canvas, width: int, top: int, bottom: int, text: str) -> None:

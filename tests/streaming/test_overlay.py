@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
+import skia
 
-from streaming import overlay
+from streaming import overlay, theme
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,17 @@ def test_the_last_decibels_are_red_and_unlit_steps_are_dim() -> None:
     red, green, _ = full[0]
     assert green > red
     assert max(overlay.level_colour(3, 0)) < max(full[3]) / 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 34), (640, 18)])
+def test_the_legend_has_room_for_every_instrument(width: int, height: int) -> None:
+    pixels = np.zeros((height, width, 4), np.uint8)
+    canvas = skia.Canvas(pixels, colorType=skia.kRGBA_8888_ColorType)
+    names = tuple(theme.INSTRUMENT_COLOURS)
+    overlay.draw_legend(canvas, skia.Rect.MakeWH(width, height), names)
+    firsts = []
+    for name in names:
+        found = np.abs(pixels[..., :3].astype(int) - theme.instrument_colour(name)).max(axis=2) <= 2
+        assert found.any(), name
+        firsts.append(int(np.flatnonzero(found.any(axis=0))[0]))
+    assert firsts == sorted(firsts)
