@@ -59,11 +59,11 @@ def draw_legend(canvas: skia.Canvas, rect: skia.Rect, instruments: tuple[str, ..
     """Draw a dot and a name for each instrument; what does not fit is left out, the least used first."""
     _panel(canvas, rect)
     unit = rect.height() / 34
-    x, y, size = rect.left() + 26 * unit, rect.centerY(), max(14.5 * unit, 9.0)
-    room = rect.left() + rect.width() * 0.82 - x
+    x, y, size = rect.left() + 26 * unit, rect.centerY(), max(14.5 * unit, 8.5)
+    room = rect.left() + rect.width() * 0.825 - x
     widths = [17 * unit + theme.text_width(name, size) for name in instruments]
     # Many instruments stand closer.
-    gap = min(24 * unit, max(8 * unit, (room - sum(widths)) / max(1, len(widths) - 1)))
+    gap = min(24 * unit, max(6 * unit, (room - sum(widths)) / max(1, len(widths) - 1)))
     right = x + room
     for name, width in zip(instruments, widths, strict=True):
         if x + width > right:

@@ -35,7 +35,7 @@ def test_the_last_decibels_are_red_and_unlit_steps_are_dim() -> None:
     assert max(overlay.level_colour(3, 0)) < max(full[3]) / 2
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 34), (640, 18)])
+@pytest.mark.parametrize(("width", "height"), [(1920, 52), (1280, 34), (640, 18), (640, 16)])
 def test_the_legend_has_room_for_every_instrument(width: int, height: int) -> None:
     pixels = np.zeros((height, width, 4), np.uint8)
     canvas = skia.Canvas(pixels, colorType=skia.kRGBA_8888_ColorType)
