@@ -61,7 +61,7 @@ class Crew:
         self._announced: dict[int, Take] = {}
         self._next = ""
         self._record: Path | None = None
-        self._recordings = 0
+        self.recordings: list[Path] = []
         self._offers: dict[str, asyncio.Future[wire.Answer]] = {}
         self._ids = itertools.count(1)
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
@@ -108,11 +108,11 @@ class Crew:
 
     def _start_recording(self) -> None:
         assert self._record is not None
-        self._recordings += 1
         path = self._record
         # A feed that died leaves what it recorded; the rest goes beside it.
-        if self._recordings > 1:
-            path = path.with_stem(f"{path.stem}-{self._recordings}")
+        if self.recordings:
+            path = path.with_stem(f"{path.stem}-{len(self.recordings) + 1}")
+        self.recordings.append(path)
         self.send("feed", wire.Record(str(path.resolve())))
 
     async def finish_recording(self, stall_s: float) -> bool:

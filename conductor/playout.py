@@ -234,7 +234,7 @@ def _go(draft: Draft, slot: Slot | None) -> None:
     if slot is None:
         raise RefusalError("nothing is to come")
     if not state.player:
-        raise RefusalError("the player is being restarted")
+        raise RefusalError("the player is not there yet")
     if slot.phase is Phase.COMPOSING:
         raise RefusalError(f"{slot.cue.name} is still being composed ({slot.fraction:.0%})")
     if slot.phase not in PLAYABLE:

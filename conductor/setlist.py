@@ -121,7 +121,7 @@ def _check_raw(file: YamlFile, raw: dict[str, Any]) -> list[Mistake]:
     mistakes: list[Mistake] = []
     cues = raw.get("cues")
     cues = cues if isinstance(cues, list) else []
-    if not cues and not raw.get("endless"):
+    if not raw.get("cues") and not raw.get("endless"):
         mistakes.append(file.mistake((), "nothing to play - give cues: or endless:"))
     seen: dict[str, int] = {}
     for index, cue in enumerate(cues):

@@ -358,7 +358,7 @@ class Show:
         if self.options.record and feed.up:
             done = await self._soon(self.crew.finish_recording(RECORD_STALL_S))
             if done:
-                self.chronicle.say(f"recorded   {self.options.record}")
+                self.chronicle.say(f"recorded   {', '.join(map(str, self.crew.recordings))}")
             elif not self._failure:
                 self._failure = f"{self.options.record}: the recording was not finished properly"
         for task in list(self._tasks):

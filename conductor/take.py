@@ -14,6 +14,8 @@ from model.notes import Piece
 
 BED = 0
 BED_TITLE = "In a moment"
+# The bed waits behind the door; a piece comes in.
+BED_GAIN_DB = -4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Take:
 
     def load(self, number: int) -> wire.Load:
         """Return the message that gives the piece to the player."""
-        return wire.Load(number, self.notes, self.duration_s)
+        return wire.Load(number, self.notes, self.duration_s, BED_GAIN_DB if number == BED else 0.0)
 
     def announce(self, number: int) -> wire.Announce:
         """Return the message that gives the piece to the feed."""

@@ -1,0 +1,151 @@
+"""A setlist says what it means, or every mistake with its place."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conductor.errors import SetlistError
+from conductor.schema import parse_duration
+from conductor.setlist import Setlist, load_setlist
+
+SETLISTS = Path(__file__).parents[2] / "setlists"
+
+
+def read(folder: Path, text: str) -> Setlist:
+    path = folder / "show.yaml"
+    path.write_text(text)
+    return load_setlist(path)
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    with pytest.raises(SetlistError) as caught:
+        read(folder, text)
+    prefix = f"{folder / 'show.yaml'}:"
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(prefix) for line in lines), lines
+    return [line.removeprefix(prefix) for line in lines]
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in SETLISTS.glob("*.yaml")))
+def test_every_setlist_that_comes_with_the_program_is_right(name: str) -> None:
+    setlist = load_setlist(SETLISTS / name)
+    assert setlist.cues or setlist.endless
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("4m", 240), ("3:30", 210), ("1m30s", 90), ("0.5m", 30), ("4 min", 240)]
+)
+def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@given(st.integers(5, 1800))
+def test_minutes_and_seconds_are_read_back(seconds: int) -> None:
+    assert parse_duration(f"{seconds // 60}:{seconds % 60:02d}") == seconds
+    assert parse_duration(f"{seconds}s") == seconds
+
+
+@pytest.mark.parametrize("text", ["90", "4 parsecs", "", "m", "3:75", "1s", "2h", "-4m"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"duration|range"):
+        parse_duration(text)
+
+
+def test_defaults_reach_cues_and_the_endless_part(tmp_path: Path) -> None:
+    setlist = read(
+        tmp_path,
+        "version: 1\nshow: {title: T, ahead: 3}\n"
+        "defaults: {duration: 1m, candidates: 8, follow: hold, instruments: [strings]}\n"
+        "cues: [{style: bach}, {style: chopin, duration: 2m, follow: {hang: -3s}}]\nendless: {styles: {jazz: 2}}\n",
+    )
+    first, second = setlist.cues
+    assert (first.id, first.number, first.name, first.duration_s, first.candidates) == ("bach", "1", "Bach", 60, 8)
+    assert first.instruments == ("violin", "cello")
+    assert first.follow.kind == "hold"
+    assert (second.duration_s, second.follow.kind, second.follow.hang_s) == (120, "hang", 3)
+    assert setlist.ahead == 3
+    assert setlist.endless is not None
+    assert (setlist.endless.styles, setlist.endless.duration_s) == ((("jazz", 2.0),), 60)
+
+
+def test_a_cue_without_a_seed_has_the_same_one_every_time_and_another_than_its_neighbour(tmp_path: Path) -> None:
+    text = "version: 1\ncues: [{style: bach}, {style: bach}]\n"
+    first, second = read(tmp_path, text).cues
+    assert first.id != second.id
+    assert first.seed != second.seed
+    assert read(tmp_path, text).cues == (first, second)
+
+
+def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> None:
+    found = mistakes(
+        tmp_path,
+        """version: 1
+show: {title: T, ahed: 3}
+cues:
+  - id: one
+    style: shopin
+    instruments: [piano, vilin]
+    prompt: {midi: own.mid, notes: 6}
+    duration: 90
+  - id: one
+    candidates: 0
+    obs: {scen: Main}
+endless: {styles: {jaz: 1}}
+""",
+    )
+    assert found[0] == '2:18: unknown key "ahed" - did you mean "ahead"?'
+    assert found[1] == '5:12: style: the style "shopin" is unknown; nearest: chopin'
+    assert found[2] == '6:18: instruments: the instrument "vilin" is unknown - did you mean "violin"?'
+    assert found[3].startswith("7:20: ")
+    assert "no such file" in found[3]
+    assert found[4].startswith("8:15: duration: ")
+    assert found[4].endswith('did you mean "90s"?')
+    assert found[5] == '9:9: id "one" is taken by line 4'
+    assert found[6].startswith("10:17: candidates: ")
+    assert any('unknown key "scen" - did you mean "scene"?' in line for line in found)
+    assert found[-1].startswith('12:20: the style "jaz" is unknown; nearest: jazz')
+
+
+@pytest.mark.parametrize("style", ["{chopin: 0.6, jazz: 0.4}", "{from: chopin, to: jazz, over: 60s}"])
+def test_blends_and_morphs_are_told_to_be_not_there_yet(tmp_path: Path, style: str) -> None:
+    (line,) = mistakes(tmp_path, f"version: 1\ncues: [{{style: {style}}}]\n")
+    assert "yet - name one style" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version: 1\n", "nothing to play"),
+        ("version: 2\ncues: [{style: bach}]\n", "version: 1"),
+        ("cues: [{style: bach}]\n", '"version" is missing'),
+        ("version: 1\nversion: 1\n", "duplicate"),
+        ("version: 1\ncues: [{style: bach\n", "not YAML"),
+        ("- a\n- b\n", "begins with keys"),
+        ("version: 1\ncues: {style: bach}\n", "should be a list"),
+        ("version: 1\ncues: [{style: bach, follow: 3}]\n", "auto, hold or"),
+        ("version: 1\ncues: [{style: bach, follow: {hang: 3s}}]\n", "hang is"),
+        ("version: 1\ncues: [{style: bach, number: 1.10}]\n", "quotes"),
+        ("version: 1\nshow: {loudness: {lufs: -23}}\ncues: [{style: bach}]\n", "only -14"),
+        ("version: 1\nendless: {styles: {}}\n", "at least one"),
+        ("version: 1\nendless: {styles: {jazz: 0}}\n", "greater than 0"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
+    (line,) = mistakes(tmp_path, text)
+    assert said in line
+
+
+def test_a_prompt_must_be_a_midi_file(tmp_path: Path) -> None:
+    (tmp_path / "own.mid").write_text("MTrk")
+    text = "version: 1\ncues: [{prompt: {midi: own.mid}}]\n"
+    assert "no MIDI file" in mistakes(tmp_path, text)[0]
+    (tmp_path / "own.mid").write_bytes(b"MThd\0\0\0\6")
+    assert read(tmp_path, text).cues[0].opening == tmp_path / "own.mid"
+
+
+def test_a_missing_file_is_told_with_its_nearest_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "concert.yaml").write_text("version: 1")
+    with pytest.raises(SetlistError, match=r"no such file - did you mean .*concert\.yaml"):
+        load_setlist(tmp_path / "concrt.yaml")
