@@ -16,12 +16,14 @@ from typing import Any, Literal
 
 from aiortc import (
     RTCConfiguration,
+    RTCIceCandidate,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.sdp import candidate_from_sdp
 from av.packet import Packet
 
 from streaming.errors import FeedError
@@ -110,6 +112,7 @@ class _Viewer:
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.tracks = {kind: PacketTrack(kind, want_keyframe) for kind in CODECS}
         self._want_keyframe = want_keyframe
+        self._hidden: list[RTCIceCandidate] = []
 
     async def answer(self, sdp: str) -> str:
         """Return the answer to an offer."""
@@ -121,6 +124,7 @@ class _Viewer:
             transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() == mime])
             if kind == "video":
                 self._listen_for_losses(transceiver.sender)
+        sdp, self._hidden = _split_hidden(sdp)
         await self.peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         await self.peer.setLocalDescription(await self.peer.createAnswer())
         answer = self.peer.localDescription.sdp
@@ -134,6 +138,13 @@ class _Viewer:
 
     async def watch(self) -> None:
         """Return when the viewer is gone, or never came."""
+        resolving = asyncio.create_task(self._resolve_hidden())
+        try:
+            await self._watch()
+        finally:
+            resolving.cancel()
+
+    async def _watch(self) -> None:
         asked_s = heard_s = time.monotonic()
         heard_bytes = 0
         while self.peer.connectionState not in ("failed", "closed"):
@@ -149,6 +160,14 @@ class _Viewer:
                 heard_bytes, heard_s = received, now
             elif now - heard_s > SILENT_S:
                 return
+
+    async def _resolve_hidden(self) -> None:
+        # Behind the answer: where names cannot be resolved, it takes a second to find out, and the browser's
+        # own checks have connected us long before.
+        while not self.peer.localDescription:
+            await asyncio.sleep(0.02)
+        for candidate in self._hidden:
+            await self.peer.addIceCandidate(candidate)
 
     async def close(self) -> None:
         """End tracks and connection."""
@@ -245,3 +264,20 @@ class Viewers:
         self._keyframe_timer = None
         self._keyframe_s = self._loop.time()
         self._force_keyframe()
+
+
+def _split_hidden(sdp: str) -> tuple[str, list[RTCIceCandidate]]:
+    """Return an offer without the addresses that a browser hides behind mDNS names, and those."""
+    kept: list[str] = []
+    hidden: list[RTCIceCandidate] = []
+    section = -1
+    for line in sdp.splitlines():
+        section += line.startswith("m=")
+        if line.startswith("a=candidate:") and line.split()[4:5] and line.split()[4].endswith(".local"):
+            candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+            candidate.sdpMLineIndex = section
+            hidden.append(candidate)
+        # The end of candidates is never told: a connection that does not come up is given up by `watch`.
+        elif line != "a=end-of-candidates":
+            kept.append(line)
+    return "\r\n".join(kept) + "\r\n", hidden
