@@ -20,9 +20,8 @@ LINES = [
     if line.strip()
 ]
 COMMANDS = [words[1:] for words in LINES if words[0] == "conductor"]
-TARGETS = sorted(
-    {words[1] for words in LINES if words[0] == "make"} | set(re.findall(r"`[^`]*make ([a-z-]+)`", README))
-)
+TARGETS = sorted({words[1] for words in LINES if words[0] == "make"})
+PATHS = sorted(set(re.findall(r"\]\(([^)#:]+)\)", README)) | set(re.findall(r"\bsetlists/\w+\.yaml", README)))
 
 
 def test_the_readme_shows_every_kind_of_line_this_file_checks() -> None:
