@@ -1,0 +1,51 @@
+"""What tests of several packages share: a small corpus and a checkpoint of an untrained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from model.corpus import Corpus
+
+
+@pytest.fixture(scope="session")
+def midi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of ten tunes in two styles."""
+    from tests.model.making import write_corpus
+
+    return write_corpus(tmp_path_factory.mktemp("midi"))
+
+
+@pytest.fixture(scope="session")
+def built_folder(midi_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tunes as tokens."""
+    from model.corpus import build
+
+    out = tmp_path_factory.mktemp("built")
+    build(midi_folder, out, processes=1)
+    return out
+
+
+@pytest.fixture(scope="session")
+def corpus(built_folder: Path) -> Corpus:
+    """The tunes as tokens, opened."""
+    from model.corpus import Corpus
+
+    return Corpus(built_folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of an untrained model."""
+    import torch
+
+    from model.checkpoint import Card, save
+    from tests.model.making import SHORT_SIGHTED, lively
+
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
+    save(path, lively(SHORT_SIGHTED), Card(SHORT_SIGHTED, styles={"bach": 5, "folk": 5}))
+    return path

@@ -1,0 +1,7 @@
+"""Tests of the model run on one core."""
+
+from __future__ import annotations
+
+import torch
+
+torch.set_num_threads(1)
