@@ -120,11 +120,10 @@ install_torch() {
     if [ "${TORCH:-cpu}" = cpu ]; then
         say "installing torch $version, CPU build (about 200 MB)"
         log=$venv/torch.log
-        # The lock as constraint: what torch depends on comes in its pinned version at once. Torch's own line apart:
-        # with it pip would tell a build that no index has as a conflict.
-        grep -v '^torch==' requirements.lock >$venv/constraints.txt
-        if pip install -c $venv/constraints.txt "torch==$version+cpu" 2>"$log"; then return; fi
-        grep -q 'No matching distribution found for torch' "$log" || { cat "$log" >&2; fail "torch was not installed (see above)"; }
+        # The lock as constraint: what torch depends on comes in its pinned version at once.
+        if pip install -c requirements.lock "torch==$version+cpu" 2>"$log"; then return; fi
+        # Where a constraint speaks of torch, as the lock does, pip tells a build that no index has as a conflict.
+        grep -qE "No matching distribution found for torch|Cannot install torch==$version\+cpu" "$log" || { cat "$log" >&2; fail "torch was not installed (see above)"; }
         say "no index that pip knows has torch $version+cpu; installing plain torch $version instead (several GB with CUDA)." \
             "To avoid that: interrupt, add PyTorch's CPU index to pip's extra-index-url, run make again."
     fi
