@@ -76,28 +76,39 @@ def gather(folder: Path) -> list[Source]:
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; give a folder of MIDI files with --corpus")
     index = folder / "index.csv"
-    if not index.exists():
-        found = [_unlisted(p, folder) for p in sorted(folder.rglob("*")) if p.suffix.lower() in (".mid", ".midi")]
+    if index.exists():
+        found = _listed(index)
     else:
-        with index.open(newline="", encoding="utf-8") as file:
-            try:
-                found = [
-                    Source(
-                        str(folder / row["path"]),
-                        row["style"] if row["style"] in STYLES else None,
-                        row["genre"] if row["genre"] in GENRES else None,
-                        row["performed"] == "1",
-                        row["split"],
-                    )
-                    for row in csv.DictReader(file)
-                ]
-            except KeyError as error:
-                raise CorpusError(
-                    f"{index}: no column {error}; it needs path, style, genre, split, performed"
-                ) from None
+        found = [_unlisted(p, folder) for p in sorted(folder.rglob("*")) if p.suffix.lower() in (".mid", ".midi")]
     if not found:
         raise CorpusError(f"{folder}: no MIDI files (.mid) in it")
     return found
+
+
+def _listed(index: Path) -> list[Source]:
+    try:
+        with index.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            return [_source(row, index, rows.line_num) for row in rows]
+    except KeyError as error:
+        raise CorpusError(f"{index}: no column {error}; it needs path, style, genre, split, performed") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{index}: cannot be read ({error})") from error
+
+
+def _source(row: dict[str, str | None], index: Path, line: int) -> Source:
+    path, style, genre, performed, split = (row[c] for c in ("path", "style", "genre", "performed", "split"))
+    if not path or split is None or performed is None:
+        raise CorpusError(f"{index}: line {line}: it has fewer columns than the first line")
+    if split not in SPLITS:
+        raise CorpusError(f"{index}: line {line}: split {split!r}; it can be {', '.join(SPLITS)}")
+    return Source(
+        str(index.parent / path),
+        style if style in STYLES else None,
+        genre if genre in GENRES else None,
+        performed == "1",
+        split,
+    )
 
 
 def _unlisted(path: Path, folder: Path) -> Source:
@@ -170,11 +181,13 @@ def build(
         CorpusError: nothing usable was found, or `out` cannot be written.
     """
     sources = gather(folder)
-    out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     skipped: list[str] = []
     offset = 0
     try:
+        out.mkdir(parents=True, exist_ok=True)
+        # Written last: without it nothing counts as built.
+        (out / "pieces.json").unlink(missing_ok=True)
         with (
             (out / "tokens.u16").open("wb") as tokens_file,
             (out / "ticks.u32").open("wb") as ticks_file,
@@ -194,13 +207,13 @@ def build(
                 rows.append(_row(source, tokens, ticks, piece, offset))
                 offset += len(tokens)
         (out / "skipped.json").write_text(json.dumps(skipped, indent=1))
+        if not rows:
+            raise CorpusError(f"{folder}: none of {len(sources)} files could be used; first: {skipped[0]}")
         (out / "pieces.json").write_text(
             json.dumps({"vocabulary": VOCABULARY.hash, "pieces": [asdict(r) for r in rows]})
         )
     except OSError as error:
         raise CorpusError(f"{out}: cannot write ({error.strerror})") from error
-    if not rows:
-        raise CorpusError(f"{folder}: none of {len(sources)} files could be used; first: {skipped[0]}")
     return len(rows), skipped
 
 
@@ -236,12 +249,18 @@ class Corpus:
             listing = json.loads((folder / "pieces.json").read_text())
         except (OSError, ValueError) as error:
             raise CorpusError(f"{folder}: no built corpus here ({error})") from error
-        if listing["vocabulary"] != VOCABULARY.hash:
+        if listing.get("vocabulary") != VOCABULARY.hash:
             raise CorpusError(f"{folder}: built with another vocabulary; remove the folder and build it again")
-        self.rows = [Row(**{**row, "groups": tuple(row["groups"])}) for row in listing["pieces"]]
-        self.tokens: NDArray[np.uint16] = np.memmap(folder / "tokens.u16", np.uint16, "r")
-        self.ticks: NDArray[np.uint32] = np.memmap(folder / "ticks.u32", np.uint32, "r")
-        self.beats: NDArray[np.float32] = np.memmap(folder / "beats.f32", np.float32, "r")
+        try:
+            self.rows = [Row(**{**row, "groups": tuple(row["groups"])}) for row in listing["pieces"]]
+            self.tokens: NDArray[np.uint16] = np.memmap(folder / "tokens.u16", np.uint16, "r")
+            self.ticks: NDArray[np.uint32] = np.memmap(folder / "ticks.u32", np.uint32, "r")
+            self.beats: NDArray[np.float32] = np.memmap(folder / "beats.f32", np.float32, "r")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorpusError(f"{folder}: damaged ({error}); remove the folder and build it again") from error
+        tokens = sum(row.tokens for row in self.rows)
+        if {len(self.tokens), len(self.ticks), len(self.beats)} != {tokens}:
+            raise CorpusError(f"{folder}: damaged (files cut off); remove the folder and build it again")
 
     def split(self, name: str) -> list[Row]:
         """Return the pieces of `train`, `valid` or `test`."""
