@@ -10,11 +10,12 @@ import numpy.typing as npt
 Audio = npt.NDArray[np.float32]
 
 TAIL_S = 1.0
-FADE_OUT_S = 1.0
+FADE_OUT_S = 0.6
 FADE_IN_S = 0.25
 # After silence: a first note keeps its attack, and one that has begun does not click.
 FADE_IN_FROM_SILENCE_S = 0.005
-BED_S = 4.0
+# A power of two (2.7 s): it is made at once, between two pictures.
+BED_SAMPLES = 1 << 17
 BED_GAIN_DB = -15.0
 # Above this the bed falls by 12 dB an octave: a frozen chord hisses otherwise.
 BED_CUTOFF_HZ = 1500.0
@@ -71,7 +72,7 @@ class Bridge:
     def _break_off(self) -> None:
         tail = np.concatenate(self._tail) if self._tail else np.zeros((1, 2), np.float32)
         self._reversed = tail[::-1]
-        self._bed = _freeze(tail, int(BED_S * self._rate), self._rate)
+        self._bed = _freeze(tail, BED_SAMPLES, self._rate)
         self._tail.clear()
         self._tail_samples = 0
         self._played = 0
@@ -112,13 +113,13 @@ def _freeze(tail: Audio, samples: int, rate: int) -> Audio:
     level = float(np.sqrt(np.mean(np.square(tail))))
     if level < _SILENT:
         return np.zeros((samples, 2), np.float32)
-    window = np.hanning(len(tail))[:, None]
+    window = np.hanning(len(tail)).astype(np.float32)[:, None]
     magnitude = np.abs(np.fft.rfft(tail * window, n=samples, axis=0))
-    frequency = np.fft.rfftfreq(samples, 1.0 / rate)
-    magnitude *= 1.0 / (1.0 + np.square(frequency / BED_CUTOFF_HZ))[:, None]
+    frequency = np.fft.rfftfreq(samples, 1.0 / rate).astype(np.float32)
+    magnitude /= (1.0 + np.square(frequency / BED_CUTOFF_HZ))[:, None]
     magnitude[0] = 0.0
     # Seeded: the same failure sounds the same twice.
-    phase = np.random.default_rng(0).uniform(0.0, 2.0 * np.pi, magnitude.shape)
-    bed = np.fft.irfft(magnitude * np.exp(1j * phase), n=samples, axis=0)
+    phase = 2.0 * np.pi * np.random.default_rng(0).random(magnitude.shape, np.float32)
+    bed = np.fft.irfft(magnitude * np.exp(1j * phase, dtype=np.complex64), n=samples, axis=0)
     bed *= level * 10.0 ** (BED_GAIN_DB / 20.0) / max(float(np.sqrt(np.mean(np.square(bed)))), _SILENT)
     return np.asarray(bed, np.float32)
