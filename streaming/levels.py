@@ -10,8 +10,10 @@ from streaming.patches import BY_INSTRUMENT
 from streaming.percussion import sound_of
 
 # What one note of a patch at velocity 80 measures, as a loudness; set with the patches.
-_NOTE_LUFS = -26.0
-_WANTED_LUFS = -16.0
+_NOTE_LUFS = -24.0
+# A drum is over soon but counts by its peak.
+_DRUM_DB = 6.0
+_WANTED_LUFS = -15.5
 _RANGE_DB = (-9.0, 9.0)
 _WINDOW_S = 1.0
 
@@ -26,7 +28,7 @@ def expected_lufs(notes: Sequence[Note]) -> float:
         rings_s = 0.25 if note.instrument == "drums" else note.duration_s + 0.5 * patch.release_s
         level_db = 0.5 * patch.touch * math.log2(max(1, note.velocity) / 80)
         if note.instrument == "drums":
-            level_db += sound_of(note.pitch).level_db
+            level_db += sound_of(note.pitch).level_db + _DRUM_DB
         power = 10 ** (level_db / 10)
         # A plucked note fades by itself; a held one does not.
         first, last = note.onset_s, note.onset_s + min(rings_s, 2.0 if patch.decays else rings_s)

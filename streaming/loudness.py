@@ -26,7 +26,7 @@ _STEP_BLOCKS = 19
 _BIN_LU = 0.1
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
-_TAPS = 16
+_TAPS = 32
 _OVERSAMPLING = 4
 
 
@@ -48,9 +48,10 @@ class BlockFilter:
     """
 
     def __init__(self, sections: Sequence[tuple[Sequence[float], Sequence[float]]], channels: int = 2) -> None:
-        b, a = np.ones(1), np.ones(1)
+        b: Array = np.ones(1)
+        a: Array = np.ones(1)
         for section_b, section_a in sections:
-            b, a = np.polymul(b, section_b), np.polymul(a, section_a)
+            b, a = np.convolve(b, section_b), np.convolve(a, section_a)
         order = len(a) - 1
         step = np.zeros((order, order))
         step[0] = -a[1:]
@@ -82,7 +83,7 @@ class TruePeak:
     def __init__(self) -> None:
         n = np.arange(_TAPS) - _TAPS // 2 + 1
         phases = np.arange(_OVERSAMPLING) / _OVERSAMPLING
-        window = np.kaiser(_TAPS * _OVERSAMPLING + 1, 6.0)
+        window = np.kaiser(_TAPS * _OVERSAMPLING + 1, 5.0)
         bank = np.zeros((_TAPS, _OVERSAMPLING))
         for p, phase in enumerate(phases):
             offset = n - phase

@@ -20,7 +20,7 @@ LATENCY_SAMPLES = BLOCK_SAMPLES
 TARGET_LUFS = -14.0
 CEILING_DBTP = -1.0
 # The limiter aims a little lower: its ramps and the meter of another maker differ by that.
-_CEILING = 10 ** ((CEILING_DBTP - 0.4) / 20)
+_CEILING = 10 ** ((CEILING_DBTP - 0.5) / 20)
 _RELEASE = math.exp(-BLOCK_SAMPLES / SAMPLE_RATE / 0.25)
 _DC_BLOCK = (((1.0, -1.0), (1.0, -0.9995)),)
 # The programme gain listens over half a minute and moves so slowly that nobody hears it move.
@@ -30,6 +30,9 @@ _GAIN_RANGE_DB = (-9.0, 9.0)
 _LISTEN_ABOVE_LUFS = -38.0
 ALARM_LUFS = -50.0
 ALARM_S = 5.0
+# The curve between the last samples of a block is known only with the next: their gain is there early.
+_EDGE_SAMPLES = 16
+_LIMIT_RAMP = np.minimum(1.0, np.arange(BLOCK_SAMPLES) / (BLOCK_SAMPLES - _EDGE_SAMPLES))[:, None]
 _RAMP = np.arange(BLOCK_SAMPLES, dtype=np.float64)[:, None] / BLOCK_SAMPLES
 
 
@@ -101,10 +104,11 @@ class Master:
             float32 [256, 2], the block that came in one call earlier.
         """
         mixed = stems @ self._mix
+        if not np.isfinite(mixed.sum()):
+            # Before the room and the filters, which would never forget it.
+            log.warning("the mix held what is not a number; a block is muted")
+            mixed = np.zeros_like(mixed)
         block = (mixed[:, :2] + self._room.process(mixed[:, 2])).astype(np.float64)
-        if not np.isfinite(block.sum()):
-            log.warning("the mix was not finite; a block is muted")
-            block = np.zeros_like(block)
         before_db = self._gain_db
         if ride:
             self._ride()
@@ -137,7 +141,7 @@ class Master:
         edge = min(recovered, _CEILING / max(peak, self._pending_peak, _CEILING))
         out = self._pending
         if min(edge, self._limit) < 1:
-            out = out * (self._limit + (edge - self._limit) * _RAMP)
+            out = out * (self._limit + (edge - self._limit) * _LIMIT_RAMP)
         self._peak = max(self._peak, self._pending_peak * max(edge, self._limit))
         self._pending, self._pending_peak, self._limit = block, peak, edge
         return out

@@ -25,7 +25,7 @@ class Patch:
 
     Attributes:
         name: an instrument of `model.instruments`.
-        build: makes the table of a pitch (and a seed).
+        build: makes the table of a pitch in Hz with a seed; None for drums, which are a kit.
         zone: semitones that share a table.
         level_db: balance against the others.
         place: -1 (left) to 1 (right).
@@ -42,7 +42,7 @@ class Patch:
     """
 
     name: str
-    build: Callable[[float, int], Table]
+    build: Callable[[float, int], Table] | None
     zone: int
     level_db: float
     place: float
@@ -153,7 +153,7 @@ def _violin(hz: float, seed: int) -> Table:
         body = bands(f, ((280, 90, 4), (470, 140, 4), (1100, 500, -3), (2600, 1700, 3.5)))
         return n**-1.15 * body / (1 + (f / 5200.0) ** 3)
 
-    return held(hz, amplitude, spread_cents=13, breath_db=-42, log2_size=17, seed=seed)
+    return held(hz, amplitude, spread_cents=10, breath_db=-42, log2_size=17, seed=seed)
 
 
 def _cello(hz: float, seed: int) -> Table:
@@ -161,7 +161,7 @@ def _cello(hz: float, seed: int) -> Table:
         body = bands(f, ((105, 50, 3), (190, 80, 4), (430, 220, 3), (900, 400, -2), (1700, 900, 2.5)))
         return n**-1.2 * body / (1 + (f / 3400.0) ** 3)
 
-    return held(hz, amplitude, spread_cents=10, breath_db=-42, log2_size=17, seed=seed)
+    return held(hz, amplitude, spread_cents=7, breath_db=-42, log2_size=17, seed=seed)
 
 
 def _flute(hz: float, seed: int) -> Table:
@@ -172,7 +172,7 @@ def _flute(hz: float, seed: int) -> Table:
         series = np.where(n == 1, 1.0, np.where(n == 2, 0.42 * rich, 0.5 * rich * 0.42**n * 2.4))
         return series / (1 + (f / 4500.0) ** 4)
 
-    return held(hz, amplitude, spread_cents=5, breath_db=-27, log2_size=16, seed=seed)
+    return held(hz, amplitude, spread_cents=5, breath_db=-33, log2_size=16, seed=seed)
 
 
 def _clarinet(hz: float, seed: int) -> Table:
@@ -215,7 +215,7 @@ def _choir(hz: float, seed: int) -> Table:
     def amplitude(n: Array, f: Array) -> Array:
         return n**-1.25 * bands(f, vowel) / (1 + (f / 4200.0) ** 4)
 
-    return held(hz, amplitude, spread_cents=24, breath_db=-36, log2_size=17, seed=seed)
+    return held(hz, amplitude, spread_cents=19, breath_db=-40, log2_size=17, seed=seed)
 
 
 def _synth(hz: float, seed: int) -> Table:
@@ -225,43 +225,34 @@ def _synth(hz: float, seed: int) -> Table:
     return held(hz, amplitude, spread_cents=17, log2_size=17, seed=seed)
 
 
-def _none(hz: float, seed: int) -> Table:  # noqa: ARG001 - the kit has its own tables
-    raise NotImplementedError
-
-
+# fmt: off
 PATCHES: tuple[Patch, ...] = (
-    Patch("piano", _piano, 3, 0.0, 0.0, 1.0, -13.0, 0.0005, 0.22, curve=2.0, touch=20.0, dark_hz=520.0, bright_hz=9000.0),
-    Patch(
-        "violin", _violin, 4, 0.0, -0.35, 0.8, -9.0, 0.07, 0.28, curve=1.6, touch=13.0, dark_hz=1400.0,
-        vibrato_cents=9.0, vibrato_hz=5.4, vibrato_s=0.9, choir_phases=True,
-    ),
-    Patch(
-        "cello", _cello, 4, 0.0, 0.35, 0.6, -9.5, 0.08, 0.3, curve=1.6, touch=13.0, dark_hz=900.0, bright_hz=7000.0,
-        vibrato_cents=8.0, vibrato_hz=4.9, vibrato_s=0.9, choir_phases=True,
-    ),
-    Patch("bass", _bass, 3, 0.0, 0.0, 0.3, -22.0, 0.001, 0.12, curve=1.6, touch=13.0, dark_hz=350.0, bright_hz=4000.0),
-    Patch("guitar", _guitar, 3, 0.0, 0.22, 0.8, -14.0, 0.0005, 0.16, curve=1.8, touch=16.0, dark_hz=900.0),
-    Patch(
-        "flute", _flute, 4, 0.0, -0.15, 0.2, -9.0, 0.055, 0.14, curve=1.5, touch=12.0, dark_hz=1200.0,
-        vibrato_cents=7.0, vibrato_hz=5.0, vibrato_s=0.8,
-    ),
-    Patch("clarinet", _clarinet, 4, 0.0, 0.12, 0.2, -10.0, 0.04, 0.12, curve=1.5, touch=13.0, dark_hz=900.0),
-    Patch(
-        "trumpet", _trumpet, 4, 0.0, 0.25, 0.2, -9.0, 0.035, 0.13, decay_s=0.25, sustain=0.8, curve=1.5, touch=15.0,
-        dark_hz=700.0, bright_hz=7000.0, vibrato_cents=4.0, vibrato_hz=5.2, vibrato_s=1.1,
-    ),
-    Patch("harp", _harp, 3, 0.0, -0.25, 0.9, -10.0, 0.0005, 0.7, curve=2.0, touch=16.0, dark_hz=1000.0),
-    Patch("organ", _organ, 4, 0.0, 0.0, 0.7, -9.0, 0.03, 0.18, touch=5.0, dark_hz=4000.0, choir_phases=True),
-    Patch(
-        "choir", _choir, 4, 0.0, 0.0, 1.0, -7.0, 0.16, 0.45, curve=1.5, touch=12.0, dark_hz=1000.0,
-        vibrato_cents=6.0, vibrato_hz=4.7, vibrato_s=1.2, choir_phases=True,
-    ),
-    Patch(
-        "synth", _synth, 4, 0.0, 0.1, 0.9, -12.0, 0.02, 0.3, decay_s=0.6, sustain=0.7, curve=1.8, touch=12.0,
-        dark_hz=900.0, bright_hz=8000.0, choir_phases=True,
-    ),
-    Patch("drums", _none, 1, 0.0, 0.0, 0.9, -16.0, 0.0002, 0.03, touch=18.0, dark_hz=3500.0, bright_hz=16_000.0, follow=0.0),
-)  # fmt: skip
+    Patch("piano", _piano, 4, -6.1, 0.0, 1.0, -13.0, 0.0005, 0.22,
+          curve=2.0, touch=20.0, dark_hz=680.0, bright_hz=11_000.0),
+    Patch("violin", _violin, 4, -8.5, -0.35, 0.8, -9.0, 0.07, 0.28,
+          curve=1.6, touch=13.0, dark_hz=1400.0, vibrato_cents=9.0, vibrato_hz=5.4, vibrato_s=0.9, choir_phases=True),
+    Patch("cello", _cello, 4, -6.8, 0.35, 0.6, -9.5, 0.08, 0.3,
+          curve=1.6, touch=13.0, dark_hz=900.0, bright_hz=7000.0,
+          vibrato_cents=8.0, vibrato_hz=4.9, vibrato_s=0.9, choir_phases=True),
+    Patch("bass", _bass, 4, -5.7, 0.0, 0.3, -22.0, 0.001, 0.12,
+          curve=1.6, touch=13.0, dark_hz=350.0, bright_hz=4000.0),
+    Patch("guitar", _guitar, 4, -6, 0.22, 0.8, -14.0, 0.0005, 0.16, curve=1.8, touch=16.0, dark_hz=900.0),
+    Patch("flute", _flute, 4, -11, -0.15, 0.2, -9.0, 0.055, 0.14,
+          curve=1.5, touch=12.0, dark_hz=1200.0, vibrato_cents=7.0, vibrato_hz=5.0, vibrato_s=0.8),
+    Patch("clarinet", _clarinet, 4, -9.6, 0.12, 0.2, -10.0, 0.04, 0.12, curve=1.5, touch=13.0, dark_hz=900.0),
+    Patch("trumpet", _trumpet, 4, -8.2, 0.25, 0.2, -9.0, 0.035, 0.13,
+          decay_s=0.25, sustain=0.8, curve=1.5, touch=15.0, dark_hz=700.0, bright_hz=7000.0,
+          vibrato_cents=4.0, vibrato_hz=5.2, vibrato_s=1.1),
+    Patch("harp", _harp, 4, -9, -0.25, 0.9, -10.0, 0.0005, 0.7, curve=2.0, touch=16.0, dark_hz=1000.0),
+    Patch("organ", _organ, 4, -13, 0.0, 0.7, -9.0, 0.03, 0.18, touch=5.0, dark_hz=4000.0, choir_phases=True),
+    Patch("choir", _choir, 4, -12.2, 0.0, 1.0, -7.0, 0.16, 0.45,
+          curve=1.5, touch=12.0, dark_hz=1000.0, vibrato_cents=6.0, vibrato_hz=4.7, vibrato_s=1.2, choir_phases=True),
+    Patch("synth", _synth, 4, -5.5, 0.1, 0.9, -12.0, 0.02, 0.3,
+          decay_s=0.6, sustain=0.7, curve=1.8, touch=12.0, dark_hz=900.0, bright_hz=8000.0, choir_phases=True),
+    Patch("drums", None, 1, -7, 0.0, 0.9, -16.0, 0.0002, 0.03,
+          touch=18.0, dark_hz=3500.0, bright_hz=16_000.0, follow=0.0),
+)
+# fmt: on
 BY_INSTRUMENT: dict[str, Patch] = {patch.name: patch for patch in PATCHES}
 
 
@@ -273,4 +264,5 @@ def zone_of(patch: Patch, pitch: int) -> int:
 
 def tables_of(patch: Patch, *, seed: int) -> list[Table]:
     """Return the tables of a patch, one a zone, the lowest first."""
-    return [patch.build(pitch_hz(pitch), seed * 1000 + pitch) for pitch in patch.zones]
+    build = patch.build
+    return [] if build is None else [build(pitch_hz(pitch), seed * 1000 + pitch) for pitch in patch.zones]

@@ -92,7 +92,7 @@ def _metal(rng: np.random.Generator, t: Array, low_hz: float, high_hz: float, mo
         wave = np.exp(-d * t) * np.sin(2 * np.pi * f * t + rng.uniform(0, 6.28)) * (2000.0 / f) ** 0.3
         pan = rng.uniform(0.3, 0.7)
         out += np.stack([wave * np.sqrt(1 - pan), wave * np.sqrt(pan)])
-    return out / np.sqrt(modes)
+    return np.asarray(out / np.sqrt(modes))
 
 
 def _drum(t: Array, hz: float, ratios: Sequence[float], decay_s: float, drop: float = 1.25) -> Array:
@@ -177,7 +177,7 @@ def _shape(name: str, rng: np.random.Generator) -> Array:
         )
     if name == "shaker":
         t = _time(0.16)
-        return _noise(rng, 0.16, 4000.0, 9000.0) * np.exp(-t / 0.03) * (1 - np.exp(-t / 0.012))
+        return np.asarray(_noise(rng, 0.16, 4000.0, 9000.0) * np.exp(-t / 0.03) * (1 - np.exp(-t / 0.012)))
     t = _time(0.25)
     block = np.sin(2 * np.pi * 780 * t) * np.exp(-t / 0.03) + 0.4 * np.sin(2 * np.pi * 1370 * t) * np.exp(-t / 0.018)
     return np.stack([block, block])

@@ -115,8 +115,10 @@ class Playout:
         self.load(BED, *drone())
         self._current: int | None = None
         self._queue = _Queue()
-        # (number, synth sample) of the piece that is to begin next.
+        # (number, synth sample) of the piece of the queue that is to begin next.
         self._next: tuple[int, int] | None = None
+        # The piece that was ordered to begin with the next block.
+        self._ordered: int | None = None
         self._news: list[News] = []
         self._last_strike = -_EXPECT_FOR
         self._quiet_blocks = 10**9
@@ -164,7 +166,7 @@ class Playout:
         for deck in self._decks[1:]:
             if deck is not None:
                 deck.move(0.0, fade_s)
-        self._next = (number, self.orchestra.sample)
+        self._next, self._ordered = None, number
 
     def fade(self, seconds: float) -> None:
         """Fade out what plays; the next in the queue follows, else the bed."""
@@ -197,7 +199,7 @@ class Playout:
     @property
     def idle(self) -> bool:
         """Whether nothing plays, nothing is to begin, and the last sound has gone."""
-        waiting = self._next is not None or bool(self._queue.numbers)
+        waiting = self._next is not None or self._ordered is not None or bool(self._queue.numbers)
         playing = any(deck is not None for deck in self._decks[1:])
         return not waiting and not playing and self._quiet_blocks * BLOCK_SAMPLES > _TAIL_S * SAMPLE_RATE
 
@@ -248,13 +250,13 @@ class Playout:
                 self._decks[index] = None
 
     def _plan_next(self, end: int) -> None:
-        if self._next is None and self._queue.numbers:
+        if self._next is None and self._ordered is None and self._queue.numbers:
             at = max(self.orchestra.sample, end + to_samples(self._queue.gap_s))
             self._next = (self._queue.numbers.pop(0), at)
 
     def _schedule(self, until: int) -> None:
         """Find out whether the next of the queue is to begin before a sample."""
-        if self._next is not None or not self._queue.numbers:
+        if self._next is not None or self._ordered is not None or not self._queue.numbers:
             return
         deck = self._decks[self._current] if self._current is not None else None
         if deck is None:
@@ -264,6 +266,8 @@ class Playout:
             self._plan_next(deck.end)
 
     def _begin(self, until: int) -> None:
+        if self._ordered is not None:
+            self._next, self._ordered = (self._ordered, self.orchestra.sample), None
         if self._next is None or self._next[1] >= until:
             return
         number, at = self._next
@@ -279,10 +283,12 @@ class Playout:
 
     def _free_deck(self) -> int:
         """Return a deck without a piece; if all are taken, the one that began first is cleared."""
+        taken = []
         for index, deck in enumerate(self._decks[1:], start=1):
             if deck is None:
                 return index
-        index = min(range(1, DECKS), key=lambda i: deck.start if (deck := self._decks[i]) is not None else 0)
+            taken.append((deck.start, index))
+        _, index = min(taken)
         self._clear(index)
         return index
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -19,6 +20,28 @@ from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples, whole_blo
 
 _FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 _WRITE_BLOCKS = 64
+
+
+class _Disk:
+    """A file whose refusals wait until we are out of libsndfile, which cannot carry them."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+        self._file = file
+        self._error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        if self._error is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self._error = error
+        return len(data)
+
+    def check(self) -> None:
+        """Raise what a write was refused with."""
+        if self._error is not None:
+            raise self._error
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +129,10 @@ def render_wav(
     waiting: list[NDArray[np.float32]] = []
     try:
         # Opened by us, so that the reason of a refusal is the system's own.
-        with path.open("wb") as raw:
+        with path.open("wb", buffering=0) as raw:
+            disk = _Disk(raw)
             try:
-                with soundfile.SoundFile(raw, "w", SAMPLE_RATE, 2, "PCM_24", format=format_name) as file:
+                with soundfile.SoundFile(disk, "w", SAMPLE_RATE, 2, "PCM_24", format=format_name) as file:
                     for block in _blocks(playout, piece, tail_s, progress):
                         exact = block.astype(np.float64)
                         meter.process(exact)
@@ -118,9 +142,12 @@ def render_wav(
                         waiting.append(block)
                         if len(waiting) == _WRITE_BLOCKS:
                             file.write(np.concatenate(waiting))
+                            disk.check()
                             waiting.clear()
                     if waiting:
                         file.write(np.concatenate(waiting))
+                # Closing writes the header again.
+                disk.check()
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 
 from model.instruments import BY_NAME
 from model.notes import Note
+from streaming.bank import tables
 from streaming.errors import SynthError
-from streaming.patches import BY_INSTRUMENT, PATCHES, Patch, tables_of, zone_of
-from streaming.percussion import KIT, DrumSound, make, sound_of
+from streaming.patches import BY_INSTRUMENT, PATCHES, Patch, zone_of
+from streaming.percussion import KIT, DrumSound, sound_of
 from streaming.timeline import BLOCK_SAMPLES, to_samples
 from streaming.voices import Engine, Place, Voice
+
+log = logging.getLogger(__name__)
 
 # So many voices may sound; the others are there for new notes while stolen ones fade.
 POLYPHONY = 96
@@ -56,7 +60,7 @@ class _Sounding:
 
     voice: Voice
     patch: Patch
-    key: tuple[str, int]
+    key: tuple[str, int, int]
     chokes: str
     deck: int
     started: int
@@ -139,12 +143,19 @@ class Orchestra:
         while self._due and self._due[0][0] < end:
             at, _, is_end, sounding = heapq.heappop(self._due)
             if is_end:
-                self._finish(sounding, at)
+                self._finish(sounding)
             elif sounding.released is None:
                 self._release(sounding, at - self.sample, None)
         self._engine.process()
+        if not math.isfinite(float(self._engine.stems.sum())):
+            self._mend()
         for sounding in self._touched:
-            sounding.voice.gate[:] = 0.5 if sounding.released is None and not sounding.done else 0.0
+            if sounding.done:
+                continue
+            held = sounding.released is None
+            sounding.voice.gate[:] = 0.5 if held else 0.0
+            if held:
+                sounding.voice.set_release(sounding.release_s)
         self._touched.clear()
         self.sample = end
         return self._engine.stems
@@ -155,7 +166,7 @@ class Orchestra:
         if patch is None:
             raise SynthError(f"no instrument is called {note.instrument!r}")
         drum = None if BY_NAME[note.instrument].sustains else sound_of(note.pitch)
-        key = (patch.name, note.pitch)
+        key = (patch.name, note.pitch, strike.deck)
         chokes = drum.chokes if drum else ""
         for other in self._sounding:
             if other.key == key if drum is None else chokes != "" and other.chokes == chokes:
@@ -170,20 +181,14 @@ class Orchestra:
         self._sounding[sounding] = None
         voice.start(
             place,
+            patch,
             channel=2 * PATCHES.index(patch),
             deck=self._engine.decks[strike.deck],
             hz=hz,
             gain=_gain(patch, note.velocity, drum, strike.gain_db),
             attack_s=_attack_s(patch, note.velocity),
-            decay_s=patch.decay_s,
-            sustain=patch.sustain,
-            release_s=patch.release_s,
-            curve=patch.curve,
             cutoff_hz=_cutoff_hz(patch, note),
             phases=_phases(patch, place.loops, note.pitch, strike.colour),
-            vibrato=(hz * (2 ** (patch.vibrato_cents / 1200) - 1), patch.vibrato_hz, patch.vibrato_s)
-            if patch.vibrato_cents
-            else None,
         )
         gate = voice.gate
         gate[: strike.offset] = 0.0
@@ -208,7 +213,7 @@ class Orchestra:
             return
         if within_s is not None and within_s < sounding.release_s:
             sounding.release_s = within_s
-            sounding.voice.hurry(within_s)
+            sounding.voice.set_release(within_s)
         # A key struck and let go in one block: the gate still rises for a sample.
         offset = max(offset, sounding.started - self.sample + 1)
         sounding.released = self.sample + offset
@@ -216,13 +221,26 @@ class Orchestra:
         self._touched.append(sounding)
         self._push(sounding.released + to_samples(sounding.release_s) + BLOCK_SAMPLES, True, sounding)
 
-    def _finish(self, sounding: _Sounding, at: int) -> None:
-        if sounding.done or (sounding.released is None and at >= 0):
+    def _finish(self, sounding: _Sounding) -> None:
+        if sounding.done:
             return
         sounding.done = True
         sounding.voice.stop()
         del self._sounding[sounding]
         self._resting.append(sounding.voice)
+
+    def _mend(self) -> None:
+        """Mute what is not a number and make its voices anew, since a filter never forgets it."""
+        stems = self._engine.stems
+        bad = np.asarray(~np.isfinite(stems).all(axis=0))
+        stems[:, bad] = 0.0
+        names = {patch.name for index, patch in enumerate(PATCHES) if bad[2 * index : 2 * index + 2].any()}
+        log.warning("voices of %s made no numbers; they are made anew", ", ".join(sorted(names)))
+        for sounding in [s for s in self._sounding if s.patch.name in names]:
+            sounding.done = True
+            sounding.voice.stop()
+            del self._sounding[sounding]
+            self._resting.insert(0, self._engine.replace(sounding.voice))
 
     def _voice(self) -> Voice | None:
         """Return a resting voice; when too many sound, one of them begins to go.
@@ -241,7 +259,7 @@ class Orchestra:
 
     def _cut(self, sounding: _Sounding) -> None:
         """Fade a voice in a few milliseconds, whatever it is doing."""
-        sounding.voice.hurry(STEAL_S)
+        sounding.voice.set_release(STEAL_S)
         sounding.release_s = STEAL_S
         if sounding.released is None:
             self._release(sounding, 0, None)
@@ -257,19 +275,17 @@ class Orchestra:
 
 
 def _bank(engine: Engine, seed: int) -> dict[str, list[Place]]:
-    """Return every instrument's tables, in pyo; made once for a seed."""
+    """Return every instrument's tables, in pyo; one bank at a time, for they take some 200 MB."""
     if seed not in engine.banks:
-        bank = {p.name: [engine.hold(t) for t in tables_of(p, seed=seed)] for p in PATCHES if p.name != "drums"}
-        # One bank at a time: they take some 200 MB.
-        engine.banks.clear()
-        engine.banks[seed] = bank | {"drums": [engine.hold(make(sound, seed=seed)) for sound in KIT]}
+        engine.forget_banks()
+        engine.banks[seed] = {name: [engine.hold(t) for t in made] for name, made in tables(seed=seed).items()}
     return engine.banks[seed]
 
 
 def _gain(patch: Patch, velocity: int, drum: DrumSound | None, gain_db: float) -> float:
     level_db = patch.level_db + (drum.level_db if drum else 0.0) + gain_db
     touch_db = 0.5 * patch.touch * math.log2(max(velocity, 1) / _LOUD_AT_VELOCITY)
-    return 10.0 ** ((level_db + touch_db) / 20.0)
+    return math.pow(10.0, (level_db + touch_db) / 20.0)
 
 
 def _attack_s(patch: Patch, velocity: int) -> float:
@@ -279,7 +295,7 @@ def _attack_s(patch: Patch, velocity: int) -> float:
 
 def _cutoff_hz(patch: Patch, note: Note) -> float:
     open_hz = patch.dark_hz * (patch.bright_hz / patch.dark_hz) ** ((note.velocity - 1) / 126)
-    return min(20_000.0, max(150.0, open_hz * 2.0 ** (patch.follow * (note.pitch - 60) / 12)))
+    return min(20_000.0, max(150.0, open_hz * math.exp2(patch.follow * (note.pitch - 60) / 12)))
 
 
 def _phases(patch: Patch, loops: bool, pitch: int, colour: int) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import SynthError
-from streaming.patches import PATCHES
+from streaming.patches import PATCHES, Patch
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 from streaming.wavetables import Table
 
@@ -75,51 +75,53 @@ class Voice:
     def start(
         self,
         place: Place,
+        patch: Patch,
         *,
         channel: int,
         deck: object,
         hz: float,
         gain: float,
         attack_s: float,
-        decay_s: float,
-        sustain: float,
-        release_s: float,
-        curve: float,
         cutoff_hz: float,
         phases: tuple[float, float],
-        vibrato: tuple[float, float, float] | None,
     ) -> None:
         """Make the voice ready for a note; its gate says where in the block it begins.
 
+        Its release is set when it has begun.
+
         Args:
             place: the table.
+            patch: envelope and vibrato.
             channel: first of the two output channels.
             deck: pyo stream of the fader it hears to.
             hz: pitch.
             gain: amplitude.
-            attack_s, decay_s, sustain, release_s, curve: the envelope.
+            attack_s: rise.
             cutoff_hz: of the low-pass.
             phases: where in the table left and right begin, 0 to 1.
-            vibrato: (depth in Hz, speed in Hz, time to bloom in s), or None.
         """
         envelope = self._envelope
         envelope.setAttack(attack_s)
-        envelope.setDecay(decay_s)
-        envelope.setSustain(sustain)
-        envelope.setRelease(release_s)
-        envelope.setExp(curve)
+        envelope.setDecay(patch.decay_s)
+        envelope.setSustain(patch.sustain)
+        # The release of the last note must be long over: a longer one would resume it.
+        envelope.setRelease(0.001)
+        envelope.setExp(patch.curve)
         envelope.setMul(gain)
+        # Times a second the table is read.
         turns = hz / place.hz * SAMPLE_RATE / place.length
         frequency: object = turns
-        if vibrato is not None:
-            depth_hz, speed_hz, bloom_s = vibrato
-            self._bloom.setAttack(bloom_s)
-            self._bloom.setMul(depth_hz / hz * turns)
-            self._vibrato.setFreq(speed_hz)
+        self._playing = self._plain
+        if patch.vibrato_cents:
+            self._bloom.setAttack(patch.vibrato_s)
+            self._bloom.setRelease(0.001)
+            self._bloom.setMul(turns * (2 ** (patch.vibrato_cents / 1200) - 1))
+            # No two players shake at the same speed.
+            self._vibrato.setFreq(patch.vibrato_hz * (0.94 + 0.12 * phases[0]))
             self._vibrato.setAdd(turns)
             self._vibrato.reset()
             frequency = self._vibrato
-        self._playing = self._plain if vibrato is None else self._shaken
+            self._playing = self._shaken
         for oscillator, table, phase in zip(self._oscillators, (place.left, place.right), phases, strict=True):
             oscillator.setTable(table)
             oscillator.setFreq(frequency)
@@ -131,18 +133,25 @@ class Voice:
             tone.setMul(deck)
             tone.out(channel + side, 0, 0)
 
-    def hurry(self, release_s: float) -> None:
+    def set_release(self, release_s: float) -> None:
         """Set the time of the release to come."""
         self._envelope.setRelease(release_s)
 
     def flush(self) -> None:
         """Run on silence with the low-passes wide open."""
         self.gate[:] = 0.0
+        self._envelope.setRelease(0.001)
+        self._bloom.setRelease(0.001)
         self._playing = self._shaken
         for obj in self._playing:
             obj.play(0, 0)  # type: ignore[attr-defined]
         for tone in self._tones:
             tone.setFreq(20_000.0)
+
+    def forget(self, silence: object) -> None:
+        """Read another table, since the last one is about to go."""
+        for oscillator in self._oscillators:
+            oscillator.setTable(silence)
 
     def stop(self) -> None:
         """Rest."""
@@ -186,6 +195,8 @@ class Engine:
             scan.play(0, 0)
             self.decks.append(scan)
         self.banks: dict[int, dict[str, list[Place]]] = {}
+        # Taken out of use, but never deleted: pyo might still look at them.
+        self._broken: list[Voice] = []
         self._silence = pyo64.DataTable(size=BLOCK_SAMPLES)
         self.voices = [Voice(self.decks[0], self._silence._base_objs[0]) for _ in range(voices)]
 
@@ -206,6 +217,20 @@ class Engine:
             held.append(data)
         left, right = held[0]._base_objs[0], held[-1]._base_objs[0]
         return Place(left, right, length, table.hz, table.loops, keep=list(held))
+
+    def replace(self, voice: Voice) -> Voice:
+        """Return a new voice in the place of a broken one."""
+        index = self.voices.index(voice)
+        self._broken.append(voice)
+        self.voices[index] = Voice(self.decks[0], self._silence._base_objs[0])
+        return self.voices[index]
+
+    def forget_banks(self) -> None:
+        """Let the tables go; first from the voices, for pyo's oscillators do not hold what they read."""
+        for voice in [*self.voices, *self._broken]:
+            voice.stop()
+            voice.forget(self._silence._base_objs[0])
+        self.banks.clear()
 
     def settle(self) -> None:
         """Empty the memory of the low-passes, so that what comes does not hang on what was."""

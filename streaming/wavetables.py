@@ -67,7 +67,7 @@ class Table:
     @property
     def duration_s(self) -> float:
         """Length in seconds at its own rate."""
-        return self.samples.shape[1] / SAMPLE_RATE
+        return int(self.samples.shape[1]) / SAMPLE_RATE
 
 
 def held(
@@ -112,6 +112,8 @@ def held(
     weighted = np.sqrt(np.sum(np.square(spectrum * loudness_weight(bins))))
     phases = rng.uniform(0, 2 * np.pi, len(spectrum))
     wave = np.fft.irfft(spectrum / weighted * np.exp(1j * phases)) * size
+    # It begins where the wave is nearest to zero: pyo reads a zero behind the last sample.
+    wave = np.roll(wave, -int(np.argmin(np.abs(wave))))
     return Table(wave[None] * 0.1, hz, loops=True)
 
 
@@ -223,5 +225,5 @@ def _loudness(wave: Array) -> float:
     """Return the ear-weighted level of the first 400 ms of a struck tone."""
     head = wave[:, : int(0.4 * SAMPLE_RATE)]
     power = np.square(np.abs(np.fft.rfft(head))) / head.shape[1] ** 2 * 2
-    weight = loudness_weight(np.fft.rfftfreq(head.shape[1], 1 / SAMPLE_RATE))
+    weight = loudness_weight(np.asarray(np.fft.rfftfreq(head.shape[1], 1 / SAMPLE_RATE), np.float64))
     return float(np.sqrt(np.sum(power * np.square(weight)) / len(wave)))
