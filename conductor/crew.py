@@ -11,14 +11,29 @@ from pathlib import Path
 
 from conductor import wire
 from conductor.errors import WireError
+from conductor.stage import RunFolder, ShowOptions
 from conductor.take import BED, Take
-from conductor.workers import Worker
+from conductor.workers import Worker, command
 
 NAMES = ("feed", "player", "composer")
 ANSWER_WAIT_S = 10.0
 
 # How a worker is started: its name to its command line.
 Commands = Callable[[str], Sequence[str]]
+
+
+def commands_of(options: ShowOptions, run: RunFolder) -> Commands:
+    """Return how the workers of a show are started."""
+    fast = ("--fast",) if options.fast else ()
+    feed: tuple[str, ...] = ("--size", f"{options.width}x{options.height}", "--fps", str(options.fps), *fast)
+    if options.nut_port and not options.fast:
+        feed += ("--nut", str(options.nut_port))
+    # Player and feed need a core each; on a small machine the composer's priority is low.
+    composer: tuple[str, ...] = ("--threads", str(max(1, (os.cpu_count() or 2) - 2)))
+    if options.checkpoint:
+        composer += ("--checkpoint", str(options.checkpoint.resolve()))
+    own = {"feed": feed, "player": fast, "composer": composer}
+    return lambda name: command(name, run.path, *own[name])
 
 
 @dataclass(slots=True)
@@ -59,6 +74,7 @@ class Crew:
         self.heard = Heard()
         self._bed = bed
         self._announced: dict[int, Take] = {}
+        self._resumed = False
         self._next = ""
         self._record: Path | None = None
         self.recordings: list[Path] = []
@@ -89,6 +105,11 @@ class Crew:
         self.send("player", take.load(number))
         self.send("feed", take.announce(number))
 
+    def know(self, pieces: dict[int, Take]) -> None:
+        """Remember pieces that workers of an earlier conductor have already."""
+        self._announced.update(pieces)
+        self._resumed = True
+
     def forget(self, number: int) -> None:
         """Let the player drop a piece."""
         self._announced.pop(number, None)
@@ -109,9 +130,11 @@ class Crew:
     def _start_recording(self) -> None:
         assert self._record is not None
         path = self._record
-        # A feed that died leaves what it recorded; the rest goes beside it.
-        if self.recordings:
-            path = path.with_stem(f"{path.stem}-{len(self.recordings) + 1}")
+        # What is recorded already stays; the rest goes beside it.
+        part = 1
+        while (self.recordings or self._resumed) and (path in self.recordings or path.exists()):
+            part += 1
+            path = self._record.with_stem(f"{self._record.stem}-{part}")
         self.recordings.append(path)
         self.send("feed", wire.Record(str(path.resolve())))
 

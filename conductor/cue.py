@@ -170,7 +170,13 @@ class ComposerLost:
 
 @dataclass(frozen=True, slots=True)
 class PlayerUp:
-    """The player is there and has nothing loaded."""
+    """The player is there.
+
+    Attributes:
+        playing: the piece it plays, where it outlived an earlier conductor; else 0.
+    """
+
+    playing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action,
         case c.ComposerUp() | c.ComposerLost():
             _composer(draft, isinstance(event, c.ComposerUp))
         case c.PlayerUp() | c.PlayerLost():
-            _player(draft, isinstance(event, c.PlayerUp))
+            _player(draft, up=isinstance(event, c.PlayerUp), playing=getattr(event, "playing", 0))
         case c.Progressed() | c.Took() | c.Missed():
             _composing(draft, event)
         case c.Kept(cue_id):
@@ -129,15 +129,15 @@ def _composer(draft: Draft, up: bool) -> None:
 # --- playing -----------------------------------------------------------------------
 
 
-def _player(draft: Draft, up: bool) -> None:
+def _player(draft: Draft, *, up: bool, playing: int) -> None:
     draft.change(player=up, queue=None, fired=0)
     live = draft.state.live
-    if live:
+    if live and (not playing or live.number != playing):
         _air(draft, live, "cut short: the player was restarted")
     if up:
         loaded = tuple(s.cue.id for s in draft.state.upcoming if s.number)
         draft.do(c.Reload(loaded))
-        draft.change(idle_s=draft.now_s)
+        draft.change(idle_s=None if draft.state.live else draft.now_s)
 
 
 def _air(draft: Draft, slot: Slot, reason: str = "") -> Slot:

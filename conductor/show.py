@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import signal
 from collections import deque
@@ -17,16 +16,16 @@ from conductor import wire
 from conductor.chronicle import Chronicle
 from conductor.clock import Clock, SystemClock
 from conductor.commission import Commissions
-from conductor.crew import Commands, Crew
+from conductor.crew import Commands, Crew, commands_of
 from conductor.cue import Phase, State
-from conductor.errors import ConductorError
+from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.playout import step
+from conductor.resume import KEY, restore, save
 from conductor.setlist import Setlist
 from conductor.stage import RunFolder, ShowOptions
 from conductor.take import BED, bed
-from conductor.workers import command
 
 LOG = logging.getLogger("conductor.show")
 
@@ -50,20 +49,6 @@ class Obs(Protocol):
 
     async def close(self) -> None:
         """Let go."""
-
-
-def commands_of(options: ShowOptions, run: RunFolder) -> Commands:
-    """Return how the workers of a show are started."""
-    fast = ("--fast",) if options.fast else ()
-    feed: tuple[str, ...] = ("--size", f"{options.width}x{options.height}", "--fps", str(options.fps), *fast)
-    if options.nut_port and not options.fast:
-        feed += ("--nut", str(options.nut_port))
-    # Player and feed need a core each; on a small machine the composer's priority is low.
-    composer: tuple[str, ...] = ("--threads", str(max(1, (os.cpu_count() or 2) - 2)))
-    if options.checkpoint:
-        composer += ("--checkpoint", str(options.checkpoint.resolve()))
-    own = {"feed": feed, "player": fast, "composer": composer}
-    return lambda name: command(name, run.path, *own[name])
 
 
 class Show:
@@ -118,6 +103,30 @@ class Show:
         self.commissions = Commissions(
             library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
         )
+        self._saved: dict[str, Any] = {}
+        # The player said Hello, and it is not known yet what it plays.
+        self._player_asked = False
+        self._resume()
+
+    def _resume(self) -> None:
+        """Go on from where an earlier conductor broke off, if one did."""
+        saved = self.library.recall(KEY)
+        if not saved or saved.get("ended") or self.options.fresh or self.options.fast:
+            return
+        self.state, takes = restore(self.state, saved, self.library)
+        self.commissions.takes.update(takes)
+        numbers = {slot.cue.id: slot.number for slot in self.state.slots}
+        self.crew.know({numbers[cue_id]: take for cue_id, take in takes.items()})
+        self.chronicle.say("taking up the show where it broke off (--fresh begins anew)")
+
+    def _save(self) -> None:
+        saved = save(self.state, self.commissions.takes)
+        if saved != self._saved:
+            self._saved = saved
+            try:
+                self.library.remember(KEY, saved)
+            except LibraryError as error:
+                LOG.error("%s", error)
 
     # --- the rules ---
 
@@ -158,6 +167,7 @@ class Show:
         finally:
             self._busy = False
         if self.state != before:
+            self._save()
             self._tell()
             for notify in self.changed:
                 notify()
@@ -217,6 +227,10 @@ class Show:
             case wire.Ended(number, sample):
                 if number != BED:
                     self.event(c.Finished(number), sample=sample)
+            case wire.Levels(number=number) if self._player_asked:
+                self._player_asked = False
+                self.event(c.PlayerUp(number))
+                self.chronicle.first_sound()
             case wire.FeedStatus(readers=readers):
                 if self._obs:
                     self._obs.feed_readers(readers)
@@ -231,6 +245,9 @@ class Show:
             case "composer":
                 self.commissions.lost()
                 self.event(c.ComposerUp())
+            case "player" if self.crew.workers[name].adopted:
+                # Its next levels tell what it plays.
+                self._player_asked = True
             case "player":
                 self.event(c.PlayerUp())
 
@@ -368,3 +385,5 @@ class Show:
         if self._obs:
             await self._obs.close()
         self.chronicle.log("end")
+        with contextlib.suppress(LibraryError):
+            self.library.remember(KEY, {"ended": True})

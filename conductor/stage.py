@@ -59,8 +59,12 @@ def slug(text: str, default: str = "show") -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-_")[:60].strip("-") or default
 
 
-def check_options(options: ShowOptions) -> None:
+def check_options(options: ShowOptions, *, inhabited: bool = False) -> None:
     """Refuse what cannot work.
+
+    Args:
+        options: as given.
+        inhabited: a feed of this show is at work already, and has its port.
 
     Raises:
         UsageError: one line with the way out.
@@ -75,7 +79,7 @@ def check_options(options: ShowOptions) -> None:
         _check_record(options.record)
     if options.port:
         _check_port(options.host, options.port, "--port")
-    if options.nut_port and not options.fast:
+    if options.nut_port and not options.fast and not inhabited:
         _check_port("127.0.0.1", options.nut_port, "--nut")
 
 
@@ -157,6 +161,15 @@ class RunFolder:
             raise UsageError(
                 f"this show is already running (its data folder is {data}) - end it, or run another with --data DIR"
             ) from None
+
+    def inhabited(self) -> bool:
+        """Return whether a feed of an earlier conductor is still at work here."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.path / "feed.sock"))
+            except OSError:
+                return False
+        return True
 
     def close(self) -> None:
         """Remove the folder; call it when the workers are gone."""

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 from conductor import wire
 from conductor.errors import WireError, WorkerError
 
@@ -32,7 +34,7 @@ THREADS = {"composer": max(1, (os.cpu_count() or 2) - 2), "player": 1, "feed": 2
 
 
 class Worker:
-    """One worker process and the link to it.
+    """One worker process and the link to it (`adopted`: it outlived an earlier conductor).
 
     Args:
         name: `composer`, `player` or `feed`.
@@ -55,6 +57,7 @@ class Worker:
     ) -> None:
         self.name = name
         self.restarts = 0
+        self.adopted = False
         self.pid = 0
         self._command = list(command)
         self._socket = run / f"{name}.sock"
@@ -117,6 +120,7 @@ class Worker:
     async def _live_once(self) -> str:
         """Start it (or take it over), serve its messages, and return why it is gone."""
         link = await self._hello(wait_s=0.5) if self._socket.exists() else None
+        self.adopted = link is not None
         if link is None:
             try:
                 await self._spawn()
@@ -220,6 +224,7 @@ class Worker:
             # Taken over from an earlier conductor: not our child, but ours to end.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, signal.SIGKILL)
+            await _ended(self.pid, 2.0)
         if self._stderr:
             await self._stderr
         self._process, self._stderr, self.pid = None, None, 0
@@ -236,12 +241,8 @@ class Worker:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._process.wait(), patience_s)
                     break
-        elif self._link:
-            # Taken over: its link closes when it is gone.
-            for _ in range(int(wait_s / CONNECT_EVERY_S)):
-                if self._link is None or self._link.closed:
-                    break
-                await asyncio.sleep(CONNECT_EVERY_S)
+        elif self.pid:
+            await _ended(self.pid, wait_s)
         if self._link:
             await self._link.close()
         await self._kill()
@@ -250,6 +251,18 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self._socket.unlink(missing_ok=True)
+
+
+async def _ended(pid: int, wait_s: float) -> None:
+    """Wait until a process that is not our child has ended, or the time is over."""
+    for _ in range(int(wait_s / CONNECT_EVERY_S)):
+        try:
+            # Ended, but not yet collected by whoever is its parent.
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return
+        except psutil.NoSuchProcess:
+            return
+        await asyncio.sleep(CONNECT_EVERY_S)
 
 
 def command(name: str, run: Path, *options: str) -> list[str]:

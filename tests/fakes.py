@@ -58,10 +58,14 @@ class FakeWorker:
         self.link: wire.Link | None = None
         self.quit = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
+        # What happened while nobody was connected; the next conductor is told.
+        self.waiting: list[wire.Message] = []
 
     def say(self, message: wire.Message) -> None:
-        if self.link:
+        if self.link and not self.link.closed:
             self.link.send(message)
+        elif isinstance(message, wire.Started | wire.Ended):
+            self.waiting.append(message)
 
     def spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -72,6 +76,8 @@ class FakeWorker:
         async def talk(link: wire.Link) -> None:
             self.link = link
             link.send(wire.Hello(self.name, os.getpid()))
+            while self.waiting:
+                link.send(self.waiting.pop(0))
             # A connection that is still open when the process ends is no news.
             with contextlib.suppress(asyncio.CancelledError):
                 async for message in link.messages():

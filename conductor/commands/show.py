@@ -113,7 +113,7 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
 
     run = RunFolder(options.data)
     try:
-        check_options(options)
+        check_options(options, inhabited=run.inhabited())
         library = Library(options.data)
     except BaseException:
         run.close()

@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,10 +105,11 @@ async def running(
 
 def alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
         return False
-    return True
+    # One that has ended and that nobody has collected yet is dead.
+    return state != "Z"
 
 
 def test_the_bed_comes_with_the_program_and_loops_without_a_seam() -> None:
@@ -165,6 +167,51 @@ async def test_a_killed_composer_and_a_killed_player_come_back_and_the_show_goes
         assert it.phase("one") is Phase.AIRED
         assert "killed by SIGKILL" in it.output.getvalue()
         assert composer.restarts == player.restarts == 1
+
+
+async def test_a_killed_conductor_is_followed_by_one_that_takes_the_running_show_over(tmp_path: Path) -> None:
+    text = (
+        "cues: [{id: one, style: bach, duration: 8s}, {id: two, style: jazz, duration: 40s},"
+        " {id: three, style: folk, duration: 40s}]"
+    )
+    program = (
+        "import asyncio, sys, pathlib\nfrom tests.conductor.test_show import running\n"
+        "async def main():\n    async with running(pathlib.Path(sys.argv[1]), sys.argv[2], player='--speed 2') as it:\n"
+        "        await it.task\nasyncio.run(main())"
+    )
+    first = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(tmp_path), text)
+    database = tmp_path / "data" / "show.db"
+    async with asyncio.timeout(PATIENCE_S):
+        while not (database.exists() and _is_ready(tmp_path, "two")):
+            await asyncio.sleep(0.05)
+    first.kill()
+    await first.wait()
+    async with running(tmp_path, text, player="--speed 2") as it:
+        assert "taking up the show" in it.output.getvalue()
+        workers = it.show.crew.workers
+        await it.until(lambda: it.phase("two") is Phase.LIVE)
+        await it.until(lambda: it.phase("three") is Phase.ARMED)
+        assert all(worker.adopted and worker.restarts == 0 for worker in workers.values())
+        assert it.phase("one") is Phase.AIRED
+        assert [e for e in it.events() if e[0] == "live"] == [("live", "one"), ("live", "two")]
+        pids = [worker.pid for worker in workers.values()]
+        await it.end()
+        assert not any(alive(pid) for pid in pids)
+
+
+def _is_ready(folder: Path, cue_id: str) -> bool:
+    library = Library(folder / "data")
+    lines = [(line.event, line.cue_id) for line in library.as_run()]
+    library.close()
+    return ("armed", cue_id) in lines and ("live", "one") in lines
+
+
+async def test_a_show_that_ended_well_begins_anew(tmp_path: Path) -> None:
+    text = "cues: [{id: one, style: bach, duration: 6s}]"
+    for _ in range(2):
+        async with running(tmp_path, text) as it:
+            await it.until(lambda: it.phase("one") is Phase.AIRED)
+            assert "taking up" not in it.output.getvalue()
 
 
 async def test_a_killed_feed_goes_on_recording_beside_the_first_file(tmp_path: Path) -> None:
