@@ -79,9 +79,10 @@ class Feed:
         self._broadcast = Broadcast(*size, audience=self._viewers, on_fault=self._fault, live=not options.fast)
         self._nut = None if options.nut_port is None else NutServer(options.nut_port, *size)
         sinks: list[Sink] = [self._broadcast] if self._nut is None else [self._nut, self._broadcast]
+        self._roll = PianoRoll(options.width, options.height, fps=options.fps)
         self._program = Program(
             self._ring,
-            PianoRoll(options.width, options.height, fps=options.fps),
+            self._roll,
             sinks,
             fps=options.fps,
             fast=options.fast,
@@ -180,7 +181,10 @@ class Feed:
     def _obey(self, link: wire.Link, message: wire.Message) -> None:
         match message:
             case wire.Announce():
-                self._program.announce(_scene(message))
+                scene = _scene(message)
+                # Laid out beside the programme, so that its first picture comes in time.
+                self._loop.run_in_executor(None, self._roll.prepare, scene)
+                self._program.announce(scene)
             case wire.Next(text=text):
                 self._program.announce_next(text)
             case wire.Record(path=path):
