@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def save(path: Path, model: Transformer, card: Card) -> None:
         save_file(weights, str(partial), metadata={"card": json.dumps(facts)})
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise CheckpointError(f"{path}: cannot write the checkpoint ({error})") from error
 
 
@@ -79,27 +81,31 @@ def read_card(path: Path) -> Card:
     try:
         with safe_open(str(path), framework="pt") as file:
             facts = json.loads(file.metadata()["card"])
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        vocabulary = facts.pop("vocabulary")
+        card = Card(**{**facts, "config": Config(**facts["config"])})
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of this program, or a broken one ({error})") from error
-    if facts.pop("vocabulary") != VOCABULARY.hash:
+    if vocabulary != VOCABULARY.hash:
         raise CheckpointError(f"{path}: made with another vocabulary; use the checkpoint that came with this version")
-    return Card(**{**facts, "config": Config(**facts["config"])})
+    return card
 
 
 def load(path: Path = SHIPPED, dtype: torch.dtype = torch.float32) -> tuple[Transformer, Card]:
     """Return the model of a checkpoint, ready to compose, and its card.
 
     Raises:
-        CheckpointError: as `read_card`, or the weights do not fit the shape.
+        CheckpointError: as `read_card`, or the weights do not fit the shape or are not numbers.
     """
     card = read_card(path)
-    model = Transformer(card.config)
     try:
+        model = Transformer(card.config)
         with safe_open(str(path), framework="pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
         model.load_state_dict(weights)
-    except (SafetensorError, RuntimeError, OSError) as error:
+    except (SafetensorError, RuntimeError, OSError, ArithmeticError, TypeError) as error:
         raise CheckpointError(f"{path}: its weights do not fit its shape ({str(error).splitlines()[0]})") from error
+    if not all(bool(torch.isfinite(weight).all()) for weight in model.parameters()):
+        raise CheckpointError(f"{path}: some of its weights are not numbers; use another checkpoint")
     return model.to(dtype).eval(), card
 
 

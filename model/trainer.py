@@ -14,9 +14,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import pickle
 import shutil
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -92,6 +94,10 @@ def on_device(batch: Batch) -> tuple[Tensor, Places, Tensor, Tensor]:
     return torch.from_numpy(tokens.copy()), places, torch.from_numpy(targets.copy()), torch.from_numpy(weights)
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _muon_part(name: str, weight: Tensor) -> bool:
     return weight.dim() == 2 and name.startswith("blocks")
 
@@ -143,14 +149,15 @@ class Trainer:
         path = self.out / "state.pt"
         try:
             state = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, EOFError) as error:
-            raise CheckpointError(f"{path}: no state to resume from ({error})") from error
-        if state["vocabulary"] != VOCABULARY.hash or state["config"] != self.config.as_dict():
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise CheckpointError(f"{path}: no state to resume from ({_first_line(error)})") from error
+        if state.get("vocabulary") != VOCABULARY.hash or state.get("config") != self.config.as_dict():
             raise CheckpointError(f"{path}: of another shape or vocabulary; train into another folder")
         self.model.load_state_dict(state["model"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self.step, self.tokens, self.best = state["step"], state["tokens"], state["best"]
+        self._forget_after(self.step)
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
         """Start from the weights of a checkpoint, with fresh optimisers."""
@@ -177,8 +184,9 @@ class Trainer:
             torch.save(state, partial)
             os.replace(partial, path)
         except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
-            raise CheckpointError(f"{path}: cannot save the training state ({error})") from error
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise CheckpointError(f"{path}: cannot save the training state ({_first_line(error)})") from error
 
     def train_step(self) -> float:
         """Take one step; return its loss in nats per token.
@@ -252,6 +260,11 @@ class Trainer:
 
     def _check(self) -> Validation:
         found = self.validate()
+        if not math.isfinite(found.nats_per_token):
+            raise TrainingStoppedError(
+                f"after step {self.step} the loss on held-out music is {found.nats_per_token}; "
+                f"the last good state is {self.out / 'state.pt'}"
+            )
         self._note(
             {"step": self.step, "tokens": self.tokens, "valid": found.nats_per_token, "bits": found.bits_per_note}
         )
@@ -268,6 +281,16 @@ class Trainer:
     def _note(self, entry: dict[str, float]) -> None:
         with (self.out / "losses.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
+
+    def _forget_after(self, step: int) -> None:
+        """Drop what a run that was killed noted after it was last saved."""
+        path = self.out / "losses.jsonl"
+        if not path.exists():
+            return
+        lines = path.read_text().splitlines(keepends=True)
+        # A line cut off by the kill is the last, and of a step that is forgotten.
+        kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= step]
+        path.write_text("".join(kept))
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
