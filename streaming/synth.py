@@ -294,8 +294,8 @@ def _attack_s(patch: Patch, velocity: int) -> float:
 
 
 def _cutoff_hz(patch: Patch, note: Note) -> float:
-    open_hz = patch.dark_hz * (patch.bright_hz / patch.dark_hz) ** ((note.velocity - 1) / 126)
-    return min(20_000.0, max(150.0, open_hz * math.exp2(patch.follow * (note.pitch - 60) / 12)))
+    open_hz = patch.dark_hz * math.pow(patch.bright_hz / patch.dark_hz, (note.velocity - 1) / 126)
+    return min(20_000.0, max(150.0, open_hz * math.pow(2.0, patch.follow * (note.pitch - 60) / 12)))
 
 
 def _phases(patch: Patch, loops: bool, pitch: int, colour: int) -> tuple[float, float]:
