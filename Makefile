@@ -34,7 +34,8 @@ test-obs: $(VENV)/.dev $(VENV)/.air  ## the tests against real OBS, an RTMP serv
 	$(PYTEST) -m air tests/air $(ARGS)
 
 bench: $(VENV)/.dev  ## benchmarks: a table and a JSON line each
-	@shopt -s nullglob; for bench in tests/bench/bench_*.py; do echo "# $$bench"; $(VENV)/bin/python $$bench || exit 1; done
+	@shopt -s nullglob; for bench in tests/bench/bench_*.py; do \
+	    echo "# $$bench"; $(VENV)/bin/python -m tests.bench.$$(basename $$bench .py) || exit 1; done
 
 # --allow-unsafe pins setuptools too. The CPU suffix is setup.sh's business, not the lock's; the line of the
 # package itself (its dev extra names its gpu extra) would be a path on this machine.

@@ -219,7 +219,7 @@ async def test_quit_finishes_the_recording(run: Path, ring: Ring) -> None:
         begun = await talk.next(wire.FeedStatus, lambda status: bool(status.recording))
         await talk.next(wire.FeedStatus, lambda status: status.frames > begun.frames + 20)
         talk.link.send(wire.Quit())
-        assert await asyncio.to_thread(process.wait, 10) == 0
+        assert await asyncio.to_thread(process.wait, 60) == 0
         await talk.end()
     file = await asyncio.to_thread(watch, str(recording), 1e9, "mp4")
     numbers = [number for _, number, _ in file.pictures]
