@@ -8,6 +8,7 @@ of JSON with its kind; the newest connection is the one that is answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -35,7 +36,7 @@ class Message:
         Message.kinds[cls.__name__] = cls
 
 
-# --- to any worker -------------------------------------------------------------
+# To any worker.
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Quit(Message):
     """Finish what is being written and exit."""
 
 
-# --- from any worker -------------------------------------------------------------
+# From any worker.
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Fault(Message):
     retryable: bool = False
 
 
-# --- conductor -> composer -------------------------------------------------------
+# conductor -> composer.
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Cancel(Message):
     request_id: str
 
 
-# --- composer -> conductor -------------------------------------------------------
+# composer -> conductor.
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +137,14 @@ class Refused(Message):
     retryable: bool
 
 
-# --- conductor -> player ---------------------------------------------------------
+# conductor -> player.
 
 
 @dataclass(frozen=True, slots=True)
 class Load(Message):
-    """Keep a piece in memory under a number. Number 0 is the bed: it loops,
-    softly, whenever nothing else is playing.
+    """Keep a piece in memory under a number.
+
+    Number 0 is the bed: it loops, softly, whenever nothing else is playing.
 
     Attributes:
         number: chosen by the conductor, 1 and up, never used twice in a show.
@@ -157,8 +159,9 @@ class Load(Message):
 
 @dataclass(frozen=True, slots=True)
 class Follow(Message):
-    """Replace the queue: the pieces that start by themselves, in this order,
-    each when the one before has ended. An empty list: after the end comes the bed.
+    """Replace the queue: the pieces that start by themselves, in this order.
+
+    Each starts when the one before has ended. An empty list: after the end comes the bed.
 
     Attributes:
         numbers: loaded pieces.
@@ -191,7 +194,7 @@ class Drop(Message):
     numbers: list[int]
 
 
-# --- player -> conductor ---------------------------------------------------------
+# player -> conductor.
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,7 @@ class Levels(Message):
     voices: int
 
 
-# --- conductor -> feed -----------------------------------------------------------
+# conductor -> feed.
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +278,7 @@ class Offer(Message):
     sdp: str
 
 
-# --- feed -> conductor -----------------------------------------------------------
+# feed -> conductor.
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,10 +367,8 @@ class Link:
         """Flush and close."""
         self.closed = True
         self.writer.close()
-        try:
+        with contextlib.suppress(ConnectionError):
             await self.writer.wait_closed()
-        except ConnectionError:
-            pass
 
 
 async def connect(path: Path) -> Link:
