@@ -20,6 +20,9 @@ LOWEST_ENTROPY_BITS = 1.5
 LONGEST_NOTE_S = 15.0
 LEAST_PRESENCE = 0.01
 LENGTH_TOLERANCE = 0.02
+# A loop comes round after 1 to 6 s; a beat of no whole ticks falls a tick or two beside.
+LOOP_JITTER_TICKS = 2
+LOOP_SPANS_TICKS = range(100, 601, 2 * LOOP_JITTER_TICKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Measures:
         seconds: end of the last note.
         notes_per_second: how dense it is.
         silence: share of the time in which nothing sounds.
-        looped: share of its 2-second spans that repeat the span before, note for note.
+        looped: share of its spans that repeat the span before, note for note; of spans of
+            1 to 6 s, those that repeat most.
         entropy_bits: entropy of its pitch classes; 0 to log2(12) = 3.58.
         polyphony: notes that sound together, averaged over the time in which any does.
         longest_note_s: length of its longest note.
@@ -48,7 +52,7 @@ class Measures:
 
 
 def measure(piece: Piece) -> Measures:
-    """Return the measures of a piece (of no notes: all 0)."""
+    """Return the measures of a piece (of no notes: all silence)."""
     seconds = piece.duration_s
     counts = Counter(note.instrument for note in piece.notes)
     total = max(1, len(piece.notes))
@@ -76,15 +80,28 @@ def _sounding(notes: tuple[Note, ...], seconds: float) -> NDArray[np.int64]:
     return np.cumsum(slots)[:-1]
 
 
-def _looped(notes: tuple[Note, ...], span_s: float = 2.0) -> float:
-    """Return the share of spans whose notes are those of the span before."""
-    spans: dict[int, set[tuple[int, int, str]]] = {}
-    for note in notes:
-        span, within = divmod(note.onset_s, span_s)
-        spans.setdefault(int(span), set()).add((round(within * 10), note.pitch, note.instrument))
-    pairs = [(spans[n], spans[n - 1]) for n in spans if n - 1 in spans]
-    alike = [len(a & b) / len(a | b) > 0.8 for a, b in pairs]
-    return sum(alike) / max(1, len(alike))
+def _looped(notes: tuple[Note, ...]) -> float:
+    """Return the share of spans whose notes are those of the span before, for the span that repeats most."""
+    if not notes:
+        return 0.0
+    ticks = np.array([round(n.onset_s * 100) for n in notes])
+    rows = {name: row for row, name in enumerate(BY_NAME)}
+    keys = np.array([rows[n.instrument] << 7 | n.pitch for n in notes], np.int64)
+    struck = np.sort(keys << 32 | ticks)
+    return max(_repeats(keys, ticks, struck, span) for span in LOOP_SPANS_TICKS)
+
+
+def _repeats(keys: NDArray[np.int64], ticks: NDArray[np.int64], struck: NDArray[np.int64], span: int) -> float:
+    """Return the share of spans that repeat the one before; a span is so many ticks of 10 ms."""
+    earliest = keys << 32 | np.maximum(ticks - span - LOOP_JITTER_TICKS, 0)
+    found = struck[np.minimum(np.searchsorted(struck, earliest), len(struck) - 1)]
+    again = (ticks >= span) & (found >= earliest) & (found <= earliest + 2 * LOOP_JITTER_TICKS)
+    notes = np.bincount(ticks // span)
+    repeated = np.bincount(ticks // span, again)
+    before = np.concatenate([[0], notes[:-1]])
+    # Nearly all of its notes are those of the span before, and nearly all of those.
+    alike = (repeated > 0.8 * notes) & (repeated > 0.8 * before) & (notes > 0)
+    return float(alike.sum() / max(1, np.count_nonzero(notes)))
 
 
 def _entropy(notes: tuple[Note, ...]) -> float:
