@@ -131,6 +131,8 @@ class Composer:
         notes = piece.notes[: prompt.opening_notes]
         if prompt.opening_notes is None:
             notes = tuple(n for n in notes if n.onset_s < prompt.duration_s / 2)
+        if not notes:
+            raise PromptError(f"{prompt.opening}: there are no notes in it to go on from")
         opening = replace(piece, notes=notes, tempi=piece.tempi[:1])
         if opening.duration_s >= prompt.duration_s:
             raise PromptError(

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from model.errors import PromptError
 from model.instruments import BY_NAME, members
 from model.vocabulary import OWN_STYLES, STYLES
@@ -25,7 +27,7 @@ class Prompt:
         instruments: instruments or groups; empty: whatever comes.
         duration_s: length, 5 s to 30 min.
         candidates: how many to compose and choose from, 1 to 32.
-        seed: the same seed, prompt and checkpoint give the same notes.
+        seed: 0 and up; the same seed, prompt and checkpoint give the same notes.
         temperature: 1 is the model's own; lower is tamer.
         top_p: chance kept, the least likely tokens cut off.
         tempo_bpm: quarter notes a minute; None: whatever comes.
@@ -51,12 +53,17 @@ class Prompt:
         """Return the prompt that plain values say.
 
         Raises:
-            PromptError: an unknown field, or as `check`.
+            PromptError: an unknown field, a value of the wrong kind, or as `check`.
         """
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise PromptError(f"a prompt has no field {sorted(unknown)[0]!r}")
-        prompt = cls(**{**values, "instruments": tuple(values.get("instruments", ()))})
+        try:
+            prompt = TypeAdapter(cls).validate_python(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0])
+            raise PromptError(f"{field} {values[field]!r}: {first['msg'].lower()}") from None
         prompt.check()
         return prompt
 
@@ -95,6 +102,8 @@ class Prompt:
             )
         if not 1 <= self.candidates <= MOST_CANDIDATES:
             raise PromptError(f"{self.candidates} candidates; there can be 1 to {MOST_CANDIDATES}")
+        if self.seed < 0:
+            raise PromptError(f"a seed of {self.seed}; it can be 0 and up")
         if not 0.1 <= self.temperature <= 2.0:
             raise PromptError(f"a temperature of {self.temperature:g}; it can be 0.1 to 2")
         if not 0.1 <= self.top_p <= 1.0:
