@@ -79,8 +79,10 @@ def run_compose(args: argparse.Namespace) -> int:
     prompt = Prompt.of(
         {
             "style": args.style,
-            "instruments": tuple(name for name in args.instruments.split(",") if name),
-            "duration_s": args.seconds or (4.0 if args.minutes is None else args.minutes) * 60,
+            "instruments": tuple(name.strip() for name in args.instruments.split(",") if name.strip()),
+            "duration_s": (4.0 if args.minutes is None else args.minutes) * 60
+            if args.seconds is None
+            else args.seconds,
             "candidates": args.candidates,
             "seed": args.seed,
             "tempo_bpm": args.tempo,
@@ -153,6 +155,7 @@ def run_encode(args: argparse.Namespace) -> int:
 
 def run_decode(args: argparse.Namespace) -> int:
     """Write tokens as a MIDI file."""
+    from model.errors import TokenError
     from model.midi import write_midi
     from model.tokenizer import decode, from_text
 
@@ -162,7 +165,10 @@ def run_decode(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.text}: {error.strerror}; give a text file of tokens") from error
     except UnicodeDecodeError:
         raise UsageError(f"{args.text}: not a text file; `conductor encode FILE.mid` prints such text") from None
-    piece = decode(from_text(text), args.midi.stem)
+    try:
+        piece = decode(from_text(text), args.midi.stem)
+    except TokenError as error:
+        raise UsageError(f"{args.text}: {error}") from error
     if not piece.notes:
         raise UsageError(f"{args.text}: no notes in it")
     check_output(args.midi, (".mid",))

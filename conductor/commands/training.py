@@ -53,6 +53,7 @@ def run_train(args: argparse.Namespace) -> int:
     from model.config import PRESETS
     from model.corpus import Corpus, build, seconds
     from model.trainer import Plan, Trainer
+    from model.windows import SHORTEST
 
     if args.preset not in PRESETS:
         raise UsageError(f"no preset {args.preset!r}; there are {', '.join(PRESETS)}")
@@ -60,10 +61,16 @@ def run_train(args: argparse.Namespace) -> int:
         raise UsageError("--resume goes on from the state in --out, --from starts anew: give one of them")
     if not args.resume and (args.out / "state.pt").exists():
         raise UsageError(f"{args.out} holds a training state; go on with --resume, or choose another --out")
-    if args.threads:
+    for name in ("steps", "rows", "check_every"):
+        if getattr(args, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it needs 1 at least")
+    if args.tokens < SHORTEST:
+        raise UsageError(f"--tokens {args.tokens}: a window needs {SHORTEST} at least")
+    if args.threads > 0:
         torch.set_num_threads(args.threads)
     data = args.out / "corpus"
-    if not (data / "pieces.json").exists():
+    # A new run reads its own corpus, whatever an earlier one left here.
+    if not args.resume or not (data / "pieces.json").exists():
         with bar("reading") as tell:
             pieces, skipped = build(args.corpus, data, progress=lambda done, total: tell(done / total))
         print(
@@ -77,9 +84,14 @@ def run_train(args: argparse.Namespace) -> int:
     trainer = Trainer(corpus, config, plan, args.out, compiled=not args.eager)
     if args.resume:
         trainer.resume()
+        if trainer.step >= plan.steps:
+            raise UsageError(f"{args.out} has all of its {trainer.step} steps; give more with --steps")
     elif args.start:
         trainer.start_from(load(args.start)[0].state_dict())
     result = trainer.run()
+    if trainer.step < plan.steps:
+        print(f"stopped at step {trainer.step} of {plan.steps}, state saved; go on with --resume")
+        return 0
     print(
         f"step {trainer.step}: {result.nats_per_token:.3f} nats a token, {result.bits_per_note:.2f} bits a note; "
         f"checkpoint {args.out / 'best.safetensors'}, curve {args.out / 'losses.png'}"
