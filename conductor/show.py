@@ -41,7 +41,14 @@ class Obs(Protocol):
     async def start(self) -> bool:
         """Connect; return whether OBS was there."""
 
-    def wanted(self, *, scene: str | None = None, now: str | None = None, next: str | None = None) -> None:  # noqa: A002
+    def wanted(
+        self,
+        *,
+        scene: str | None = None,
+        now: str | None = None,
+        next: str | None = None,  # noqa: A002
+        streaming: bool | None = None,
+    ) -> None:
         """Say what is wanted from now on."""
 
     def feed_readers(self, readers: int) -> None:
@@ -333,6 +340,8 @@ class Show:
             self._end.set()
 
     async def _start_obs(self, obs: Obs) -> None:
+        if self.options.stream:
+            obs.wanted(streaming=True)
         there = await obs.start()
         feed = f"tcp://127.0.0.1:{self.options.nut_port}"
         self.chronicle.say(
@@ -381,9 +390,11 @@ class Show:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.crew.stop(1.0 if self._hurry.is_set() else 5.0)
         if self._obs:
+            if self.options.stream:
+                self._obs.wanted(streaming=False)
             await self._obs.close()
+        await self.crew.stop(1.0 if self._hurry.is_set() else 5.0)
         self.chronicle.log("end")
         with contextlib.suppress(LibraryError):
             self.library.remember(KEY, {"ended": True})

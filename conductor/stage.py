@@ -32,6 +32,7 @@ class ShowOptions:
         width, height, fps: of the picture.
         nut_port: where OBS reads the programme; 0: nowhere.
         obs_url, obs_password: of OBS's WebSocket server; an empty address: no OBS.
+        stream: OBS streams from the show's start to its end.
         fast: everything as fast as it goes, into the recording.
         fresh: begin anew even where an earlier run broke off.
         checkpoint: weights for the composer; None: those that are shipped.
@@ -48,6 +49,7 @@ class ShowOptions:
     nut_port: int = 19003
     obs_url: str = DEFAULT_OBS
     obs_password: str = ""
+    stream: bool = False
     fast: bool = False
     fresh: bool = False
     checkpoint: Path | None = None

@@ -37,6 +37,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     run.add_argument("--fps", type=int, default=30, choices=(24, 25, 30, 50, 60), help="pictures a second (30)")
     run.add_argument("--nut", type=int, default=19003, metavar="PORT", help="where OBS reads (19003; 0: nowhere)")
     run.add_argument("--obs", default=DEFAULT_OBS, metavar="URL", help=f"OBS's WebSocket ({DEFAULT_OBS}; '': none)")
+    run.add_argument("--stream", action="store_true", help="have OBS stream (to where its own settings say)")
     run.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of the composer (the shipped ones)")
     run.set_defaults(run=run_show)
 
@@ -91,6 +92,7 @@ def run_show(args: argparse.Namespace) -> int:
         nut_port=args.nut,
         obs_url="" if args.fast else args.obs,
         obs_password=os.environ.get("OBS_PASSWORD", ""),
+        stream=args.stream,
         fast=args.fast,
         fresh=args.fresh,
         checkpoint=args.checkpoint,
