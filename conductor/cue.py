@@ -4,7 +4,7 @@
                    |                     |        |
                    +-> failed            +--------+-> skipped
 
-Values only; `conductor.playout` holds the rules that lead from one to the next.
+Values only; `conductor.rules` holds the rules that lead from one to the next.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from conductor.cue import Phase, State
 from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
-from conductor.playout import step
 from conductor.resume import KEY, restore, save
+from conductor.rules import step
 from conductor.setlist import Setlist
 from conductor.stage import RunFolder, ShowOptions
 from conductor.take import BED, bed

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from conductor import cue as c
 from conductor.cue import OVER, Phase, State
-from conductor.playout import RETRIES, STALL_S, attempt_seed, draw, step
+from conductor.rules import RETRIES, STALL_S, attempt_seed, draw, step
 from conductor.schema import Follow
 from conductor.setlist import Cue, Endless, Setlist
 
