@@ -23,9 +23,6 @@ from model.sampler import Candidate, Sampler, Settings
 from model.tokenizer import decode, encode_body
 from model.vocabulary import OWN_STYLES, VOCABULARY
 
-# Tokens a model trained on windows of 1024 may look back over.
-TRAINED_CONTEXT = 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Take:
@@ -69,7 +66,7 @@ class Composer:
     def __init__(self, checkpoint: Path = SHIPPED) -> None:
         model, self.card = load(checkpoint, torch.bfloat16)
         self.fingerprint = fingerprint(checkpoint)
-        self.sampler = Sampler(model, min(model.config.context, TRAINED_CONTEXT))
+        self.sampler = Sampler(model)
 
     @property
     def styles(self) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ from pathlib import Path
 import torch
 
 from model.checkpoint import SHIPPED, load, read_card
-from model.composer import TRAINED_CONTEXT
 from model.errors import ModelError
 from model.header import Header, groups_of
 from model.sampler import Sampler, Settings
@@ -76,7 +75,7 @@ def main() -> int:
     columns = f"{'tokens/s':>10}{'tok/cpu s':>11}{'music s/s':>11}{'take s/s':>10}"
     print(f"{'weights':<10}{'candidates':>11}{'tokens':>8}{columns}")
     for dtype in args.dtypes.split(","):
-        sampler = Sampler(load(args.checkpoint, DTYPES[dtype])[0], min(card.config.context, TRAINED_CONTEXT))
+        sampler = Sampler(load(args.checkpoint, DTYPES[dtype])[0])
         measured(sampler, 1, 2.0)
         for candidates in map(int, args.candidates.split(",")):
             row = measured(sampler, candidates, args.seconds)
