@@ -33,6 +33,7 @@ class Card:
         loss: validation loss, nats per token.
         bits_per_note: validation loss in bits for each note.
         styles: training pieces by style.
+        habits: what is mostly said of a style (see `model.corpus.Corpus.habits`).
     """
 
     config: Config
@@ -41,6 +42,7 @@ class Card:
     loss: float = float("nan")
     bits_per_note: float = float("nan")
     styles: dict[str, int] = field(default_factory=dict)
+    habits: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def save(path: Path, model: Transformer, card: Card) -> None:
@@ -57,6 +59,7 @@ def save(path: Path, model: Transformer, card: Card) -> None:
         "loss": card.loss,
         "bits_per_note": card.bits_per_note,
         "styles": card.styles,
+        "habits": card.habits,
     }
     weights = {name: value.detach().to(torch.bfloat16).contiguous() for name, value in model.state_dict().items()}
     partial = path.with_suffix(".partial")

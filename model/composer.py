@@ -14,7 +14,7 @@ import torch
 from model.checkpoint import SHIPPED, fingerprint, load
 from model.corpus import tidy
 from model.errors import ComposeError, PromptError
-from model.header import Header, groups_of
+from model.header import Header, groups_of, habit_key
 from model.midi import read_midi
 from model.notes import Piece
 from model.prompt import Prompt
@@ -106,7 +106,7 @@ class Composer:
             top_p=prompt.top_p,
         )
         drawn = self.sampler.draw(settings, progress=progress, cancelled=cancelled)
-        pieces = [self._piece(candidate, header, prompt) for candidate in drawn]
+        pieces = [self._piece(candidate, prompt) for candidate in drawn]
         judgements = [self._judge(p, c, prompt) for p, c in zip(pieces, drawn, strict=True)]
         best = max(range(len(drawn)), key=lambda n: judgements[n].score)
         if not pieces[best].notes:
@@ -114,14 +114,15 @@ class Composer:
         seconds = time.monotonic() - began
         return Take(pieces[best], prompt, tuple(judgements), best, self.fingerprint, seconds)
 
-    @staticmethod
-    def _opening(prompt: Prompt) -> tuple[tuple[int, ...], Header]:
+    def _habits(self, style: str | None, groups: tuple[str, ...]) -> dict[str, Any]:
+        """Return what goes without saying for a style and an ensemble."""
+        habits = self.card.habits
+        return {} if style is None else habits.get(habit_key(style, groups)) or habits.get(style, {})
+
+    def _opening(self, prompt: Prompt) -> tuple[tuple[int, ...], Header]:
         """Return the tokens to go on from and what is said of the piece."""
-        header = Header(
-            style=prompt.style,
-            groups=groups_of(prompt.ensemble) if prompt.instruments else (),
-            tempo_bpm=prompt.tempo_bpm,
-        )
+        groups = groups_of(prompt.ensemble) if prompt.instruments else ()
+        header = Header(prompt.style, groups, tempo_bpm=prompt.tempo_bpm, **self._habits(prompt.style, groups))
         if prompt.opening is None:
             return (), header
         piece = tidy(read_midi(Path(prompt.opening)).piece)
@@ -143,8 +144,8 @@ class Composer:
         return tuple(tokens), replace(header, tempo_bpm=prompt.tempo_bpm or piece.tempi[0].bpm)
 
     @staticmethod
-    def _piece(candidate: Candidate, header: Header, prompt: Prompt) -> Piece:
-        piece = decode(header.tokens() + candidate.tokens, prompt.title)
+    def _piece(candidate: Candidate, prompt: Prompt) -> Piece:
+        piece = decode(candidate.head + candidate.tokens, prompt.title)
         return replace(piece, style=prompt.style)
 
     def _judge(self, piece: Piece, candidate: Candidate, prompt: Prompt) -> Judgement:

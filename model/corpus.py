@@ -16,18 +16,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.context import beats_at
 from model.errors import CorpusError, ModelError
-from model.header import groups_of
+from model.header import groups_of, habit_key
 from model.instruments import BY_NAME
 from model.midi import read_midi
 from model.notes import Note, Piece, TempoMark
@@ -274,6 +276,21 @@ class Corpus:
             if row.style is not None:
                 counts[row.style] = counts.get(row.style, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+    @cached_property
+    def habits(self) -> dict[str, dict[str, Any]]:
+        """What is mostly said of a style, and of a style for an ensemble, as fields of a `Header`.
+
+        A header is barer in a concert than in training; with these it is not.
+        """
+        said: defaultdict[str, Counter[tuple[str | None, bool, float]]] = defaultdict(Counter)
+        for row in self.split("train"):
+            if row.style is not None:
+                facts = (row.genre, row.performed, row.beats_per_bar)
+                said[habit_key(row.style)][facts] += row.tokens
+                said[habit_key(row.style, row.groups)][facts] += row.tokens
+        names = ("genre", "performed", "beats_per_bar")
+        return {key: dict(zip(names, counts.most_common(1)[0][0], strict=True)) for key, counts in said.items()}
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)

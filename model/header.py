@@ -93,6 +93,11 @@ class Header:
         return ids if self.tempo_bpm is None else [*ids, VOCABULARY.tempo_id(self.tempo_bpm)]
 
 
+def habit_key(style: str, groups: tuple[str, ...] = ()) -> str:
+    """Return what a style's habits are kept under: `chopin`, or `chopin piano_strings`."""
+    return f"{style} {'_'.join(groups)}" if groups else style
+
+
 def groups_of(instruments: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     """Return the groups some instruments belong to, in the vocabulary's order."""
     found = {BY_NAME[name].group for name in instruments}

@@ -38,6 +38,7 @@ class Candidate:
     """A piece as it grows.
 
     Attributes:
+        head: its header, start and tempo.
         grammar: the rules it keeps.
         clock: where it stands.
         tokens: its music, without the header.
@@ -45,6 +46,7 @@ class Candidate:
         composed: tokens of its own, the opening not counted.
     """
 
+    head: list[int]
     grammar: Grammar
     clock: Clock
     rng: np.random.Generator
@@ -67,7 +69,7 @@ class Settings:
     Attributes:
         length_s: length of the piece.
         instruments: names that may play.
-        header: what is said of the piece.
+        header: what is said of the piece; where it says no tempo, every candidate takes one of its own.
         opening: tokens it goes on from, without header and end.
         candidates: how many.
         seed: candidate n of a seed is the same however many there are beside it.
@@ -113,25 +115,28 @@ class Sampler:
             ComposingCancelledError: `cancelled` said so.
         """
         length = round(settings.length_s * TICKS_PER_SECOND)
-        head = settings.header.tokens()
         everyone = [
             Candidate(
+                settings.header.tokens(),
                 Grammar(settings.instruments, length),
                 Clock(length, bpm=settings.header.tempo_bpm or 120.0),
                 np.random.default_rng((settings.seed, n)),
             )
             for n in range(settings.candidates)
         ]
+        if settings.header.tempo_bpm is None:
+            self._take_tempi(everyone, settings)
         for candidate in everyone:
             for token in settings.opening:
                 candidate.take(token)
         growing = list(everyone)
-        logits_NV, cache = self._read(growing, head)
+        logits_NV, cache = self._read(growing)
         steps = 0
         while growing:
             if cancelled is not None and cancelled():
                 raise ComposingCancelledError("composing was cancelled")
-            drawn = self._draw(logits_NV, growing, settings)
+            allowed = np.stack([c.grammar.mask() for c in growing])
+            drawn = self._draw(logits_NV, allowed, growing, settings)
             for candidate, (token, log_probability) in zip(growing, drawn, strict=True):
                 candidate.take(token)
                 candidate.log_probability += log_probability
@@ -143,7 +148,7 @@ class Sampler:
             if not growing:
                 break
             if cache.length + 1 > cache.capacity:
-                logits_NV, cache = self._read(growing, head)
+                logits_NV, cache = self._read(growing)
             else:
                 tokens = torch.tensor([[c.tokens[-1]] for c in growing])
                 logits_NV = self._step(tokens, _columns([[c.places[-1]] for c in growing]), cache)
@@ -153,9 +158,19 @@ class Sampler:
                 progress(done / (length * len(everyone)), done / TICKS_PER_SECOND)
         return everyone
 
-    def _read(self, growing: list[Candidate], head: list[int]) -> tuple[Tensor, Cache]:
+    def _take_tempi(self, everyone: list[Candidate], settings: Settings) -> None:
+        """Draw the last word of each header, its tempo."""
+        logits_NV, _ = self._read(everyone)
+        allowed = np.tile(
+            [VOCABULARY.tempo_of(token) is not None for token in range(len(VOCABULARY))], (len(everyone), 1)
+        )
+        for candidate, (token, _) in zip(everyone, self._draw(logits_NV, allowed, everyone, settings), strict=True):
+            candidate.head.append(token)
+            candidate.clock.bpm = float(VOCABULARY.tempo_of(token) or candidate.clock.bpm)
+
+    def _read(self, growing: list[Candidate]) -> tuple[Tensor, Cache]:
         """Read headers and latest music into a new cache; return the next logits."""
-        most = self.context - len(head)
+        most = self.context - len(growing[0].head)
         kept = min(len(growing[0].tokens), int(most * KEPT) if len(growing[0].tokens) >= most else most)
         cache = Cache(self.model.config, len(growing), self.context, self.dtype)
         tokens: list[list[int]] = []
@@ -166,8 +181,8 @@ class Sampler:
             tick, beat, _, part, countdown = (
                 where[0] if where else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
             )
-            tokens.append(head + body)
-            places.append([(tick, beat, 0, part, countdown)] * len(head) + where)
+            tokens.append(candidate.head + body)
+            places.append([(tick, beat, 0, part, countdown)] * len(candidate.head) + where)
         logits = self._step(torch.tensor(tokens), _columns(places), cache)
         return logits, cache
 
@@ -175,10 +190,12 @@ class Sampler:
         """Read new tokens; return the logits after the last, shape [N, V]."""
         return self.model.step(tokens_NT, places, cache, self.table_VC)
 
-    def _draw(self, logits_NV: Tensor, growing: list[Candidate], settings: Settings) -> list[tuple[int, float]]:
-        """Draw a token for each candidate among those its grammar allows."""
-        allowed = np.stack([c.grammar.mask() for c in growing])
-        logits_NV = logits_NV.masked_fill(~torch.from_numpy(allowed), float("-inf"))
+    @staticmethod
+    def _draw(
+        logits_NV: Tensor, allowed_NV: NDArray[np.bool_], growing: list[Candidate], settings: Settings
+    ) -> list[tuple[int, float]]:
+        """Draw a token for each candidate among those allowed; return it and its log-probability."""
+        logits_NV = logits_NV.masked_fill(~torch.from_numpy(allowed_NV), float("-inf"))
         own = torch.log_softmax(logits_NV, dim=-1)
         best, ids = torch.topk(logits_NV / settings.temperature, min(CONSIDERED, logits_NV.shape[1]), dim=-1)
         chances = torch.softmax(best, dim=-1).double().numpy()

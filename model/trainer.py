@@ -270,9 +270,8 @@ class Trainer:
         )
         if found.nats_per_token < self.best:
             self.best = found.nats_per_token
-            card = Card(
-                self.config, self.step, self.tokens, found.nats_per_token, found.bits_per_note, self.corpus.styles
-            )
+            loss = (found.nats_per_token, found.bits_per_note)
+            card = Card(self.config, self.step, self.tokens, *loss, self.corpus.styles, self.corpus.habits)
             save(self.out / "best.safetensors", self.model, card)
         self.save_state()
         plot_losses(self.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     train.add_argument("--preset", default="small", help="shape of the model: tiny, small, musenet (small)")
     train.add_argument("--steps", type=int, default=2000, help="optimiser steps in all (2000)")
     train.add_argument("--rows", type=int, default=8, help="windows in a batch (8)")
-    train.add_argument("--tokens", type=int, default=1024, help="tokens in a window (1024)")
+    train.add_argument("--tokens", type=int, help="tokens in a window, and looked back over (the preset's)")
     train.add_argument("--check-every", type=int, default=100, help="steps between validations and saves (100)")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--resume", action="store_true", help="go on from the state in --out")
@@ -64,7 +65,7 @@ def run_train(args: argparse.Namespace) -> int:
     for name in ("steps", "rows", "check_every"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it needs 1 at least")
-    if args.tokens < SHORTEST:
+    if args.tokens is not None and args.tokens < SHORTEST:
         raise UsageError(f"--tokens {args.tokens}: a window needs {SHORTEST} at least")
     if args.threads > 0:
         torch.set_num_threads(args.threads)
@@ -79,8 +80,10 @@ def run_train(args: argparse.Namespace) -> int:
     corpus = Corpus(data)
     learned = corpus.split("train")
     print(f"{sum(r.tokens for r in learned):,} tokens, {seconds(learned) / 3600:.1f} hours to learn from")
-    plan = Plan(steps=args.steps, rows=args.rows, tokens=args.tokens, check_every=args.check_every, seed=args.seed)
     config = load(args.start)[1].config if args.start else PRESETS[args.preset]
+    if args.tokens is not None:
+        config = replace(config, context=args.tokens)
+    plan = Plan(steps=args.steps, rows=args.rows, tokens=config.context, check_every=args.check_every, seed=args.seed)
     trainer = Trainer(corpus, config, plan, args.out, compiled=not args.eager)
     if args.resume:
         trainer.resume()

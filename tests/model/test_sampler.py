@@ -87,9 +87,9 @@ def test_a_piece_longer_than_the_context_slides_on(model: Transformer) -> None:
     reads: list[int] = []
     read = sampler._read
 
-    def counted(growing: list[Candidate], head: list[int]) -> object:
+    def counted(growing: list[Candidate]) -> object:
         reads.append(len(growing[0].tokens))
-        return read(growing, head)
+        return read(growing)
 
     sampler._read = counted  # type: ignore[method-assign, assignment]
     candidates = sampler.draw(replace(ASKED, length_s=30.0, candidates=2))
@@ -147,3 +147,12 @@ def test_tamer_settings_are_less_surprising(model: Transformer) -> None:
     usual = surprise(top_p=1.0)
     assert surprise(top_p=0.3) < usual
     assert surprise(top_p=1.0, temperature=0.3) < usual
+
+
+def test_a_header_without_a_tempo_gets_one_from_the_model(model: Transformer) -> None:
+    asked = replace(ASKED, header=replace(HEADER, tempo_bpm=None), candidates=3)
+    drawn = Sampler(model).draw(asked)
+    tempi = [VOCABULARY.tempo_of(candidate.head[-1]) for candidate in drawn]
+    assert None not in tempi
+    assert len(set(tempi)) > 1, "each candidate takes its own"
+    assert [decode(c.head + c.tokens).tempi[0].bpm for c in drawn] == tempi
