@@ -8,6 +8,7 @@ token is chosen:
 - note in the chord: how many tokens have been at this instant,
 - part: which of 128 parts of the whole piece this is,
 - countdown: seconds to the end, 127 and more being 127,
+- what sounds: which notes may be ended, and how young they are (`model.sounding`),
 - given: whether the token was given ahead of time, not composed.
 
 MuseNet's countdown also ran from 127 to 0; ours counts seconds, so that a
@@ -16,13 +17,14 @@ length asked for is met. Source: OpenAI's MuseNet post (2019).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.notes import TempoMark
+from model.sounding import Features, Sounding, sounding
 from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
 
 PARTS = 128
@@ -31,7 +33,7 @@ CHORD = 32
 
 
 class Context(NamedTuple):
-    """Arrays beside the tokens, all of shape [..., tokens].
+    """Arrays beside the tokens, of shape [..., tokens] (`sounding`: [..., tokens, features]).
 
     Attributes:
         ticks: int64, 10 ms since the piece began.
@@ -40,6 +42,7 @@ class Context(NamedTuple):
         part: int64, 0 to `PARTS` - 1.
         countdown: int64, 0 to `COUNTDOWN_S` - 1.
         given: int64, 0 or 1.
+        sounding: float32, see `model.sounding`.
     """
 
     ticks: NDArray[np.int64]
@@ -48,6 +51,7 @@ class Context(NamedTuple):
     part: NDArray[np.int64]
     countdown: NDArray[np.int64]
     given: NDArray[np.int64]
+    sounding: NDArray[np.float32]
 
 
 def beats_at(ticks: NDArray[np.int64], tempi: tuple[TempoMark, ...]) -> NDArray[np.float32]:
@@ -82,7 +86,11 @@ def place(
     length = max(1, length_ticks)
     part = np.clip(ticks * PARTS // length, 0, PARTS - 1)
     countdown = np.clip((length - ticks) // TICKS_PER_SECOND, 0, COUNTDOWN_S - 1)
-    return Context(ticks, beats, chord_index(tokens), part, countdown, np.zeros_like(ticks))
+    return Context(ticks, beats, chord_index(tokens), part, countdown, np.zeros_like(ticks), sounding(tokens, ticks))
+
+
+# (ticks, beats, chord, part, countdown, sounding) of one token
+Place = tuple[int, float, int, int, int, Features]
 
 
 @dataclass(slots=True)
@@ -95,6 +103,7 @@ class Clock:
         beat: quarter notes since the start.
         bpm: the tempo now.
         chord: tokens since time last passed.
+        sounding: what sounds now.
     """
 
     length_ticks: int
@@ -102,9 +111,10 @@ class Clock:
     beat: float = 0.0
     bpm: float = 120.0
     chord: int = -1
+    sounding: Sounding = field(default_factory=Sounding)
 
-    def step(self, token: int) -> tuple[int, float, int, int, int]:
-        """Let a token pass; return (ticks, beats, chord, part, countdown) after it."""
+    def step(self, token: int) -> Place:
+        """Let a token pass; return where it stands."""
         waited = int(VOCABULARY.wait_ticks[token])
         tempo = VOCABULARY.tempo_of(token) if token < VOCABULARY.first_wait else None
         if tempo is not None:
@@ -114,4 +124,4 @@ class Clock:
         self.chord = 0 if waited else min(self.chord + 1, CHORD - 1)
         part = min(self.tick * PARTS // self.length_ticks, PARTS - 1)
         countdown = min(max((self.length_ticks - self.tick) // TICKS_PER_SECOND, 0), COUNTDOWN_S - 1)
-        return self.tick, self.beat, self.chord, part, countdown
+        return self.tick, self.beat, self.chord, part, countdown, self.sounding.step(token, self.tick)

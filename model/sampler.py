@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.cache import Cache
-from model.context import Clock
+from model.context import Clock, Place
 from model.errors import ComposingCancelledError
 from model.grammar import Grammar
 from model.header import Header
@@ -29,8 +29,6 @@ from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
 KEPT = 0.6
 # Tokens considered at a step; the rest of the vocabulary is never within top-p.
 CONSIDERED = 256
-
-Place = tuple[int, float, int, int, int]
 
 
 @dataclass(slots=True)
@@ -178,11 +176,9 @@ class Sampler:
         for candidate in growing:
             body, where = candidate.tokens[-kept:] if kept else [], candidate.places[-kept:] if kept else []
             # The header stands where its music begins, as in training.
-            tick, beat, _, part, countdown = (
-                where[0] if where else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
-            )
+            first = where[0] if where else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
             tokens.append(candidate.head + body)
-            places.append([(tick, beat, 0, part, countdown)] * len(candidate.head) + where)
+            places.append([(first[0], first[1], 0, *first[3:])] * len(candidate.head) + where)
         logits = self._step(torch.tensor(tokens), _columns(places), cache)
         return logits, cache
 
@@ -214,8 +210,9 @@ class Sampler:
 
 
 def _columns(places: list[list[Place]]) -> Places:
-    """Return places of candidates as tensors [N, T], `given` (none) last."""
+    """Return places of candidates as tensors [N, T], none of them given."""
     ticks, beats, chord, part, countdown = (
         torch.tensor([[place[field] for place in row] for row in places]) for field in range(5)
     )
-    return ticks, beats.float(), chord, part, countdown, torch.zeros_like(ticks)
+    sounding = torch.from_numpy(np.array([[place[5] for place in row] for row in places]))
+    return Places(ticks, beats.float(), chord, part, countdown, torch.zeros_like(ticks), sounding)

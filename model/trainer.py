@@ -89,8 +89,7 @@ class Validation:
 def on_device(batch: Batch) -> tuple[Tensor, Places, Tensor, Tensor]:
     """Return a batch as tensors."""
     tokens, context, targets, weights = batch
-    ticks, beats, chord, part, countdown, given = (torch.from_numpy(np.ascontiguousarray(f)) for f in context)
-    places = (ticks, beats, chord, part, countdown, given)
+    places = Places._make(torch.from_numpy(np.ascontiguousarray(field)) for field in context)
     return torch.from_numpy(tokens.copy()), places, torch.from_numpy(targets.copy()), torch.from_numpy(weights)
 
 

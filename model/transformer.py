@@ -1,10 +1,12 @@
 """The transformer that composes: GPT-like, with MuseNet's added embeddings.
 
 Shapes: B rows, T tokens, C width, H query heads, K key-value heads, D head
-size, V vocabulary, F time features.
+size, V vocabulary, F time features, S features of what
+sounds.
 
 What a token says is added to where it stands (`model.context`): time, note in
-the chord, part of the piece, countdown to its end, given or composed. Time is
+the chord, part of the piece, countdown to its end, given or composed, and what
+sounds. Time is
 not a table but sines of the clock and of the beat, so that it has no end and a
 rhythm looks alike in every bar. The rows of the token table are sums over what
 a note token consists of, instrument, volume and pitch, so that a note that was
@@ -19,7 +21,7 @@ Henry et al. (2020), query-key normalisation.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,7 @@ from kernels.attention import causal_attention
 from model.config import Config
 from model.context import CHORD, COUNTDOWN_S, PARTS
 from model.instruments import INSTRUMENTS
+from model.sounding import SOUNDING
 from model.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
@@ -40,8 +43,17 @@ BEAT_PERIODS = (0.125, 0.25, 1 / 3, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0, 16.0)
 TIME_FEATURES = 2 * (len(TICK_PERIODS) + len(BEAT_PERIODS))
 ROPE_BASE = 10_000.0
 
-# (ticks, beats, chord, part, countdown, given), each of shape [B, T]
-Places = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+
+class Places(NamedTuple):
+    """Where tokens stand: `model.context.Context` as tensors [B, T], `sounding` [B, T, S]."""
+
+    ticks: Tensor
+    beats: Tensor
+    chord: Tensor
+    part: Tensor
+    countdown: Tensor
+    given: Tensor
+    sounding: Tensor
 
 
 def time_features(ticks_BT: Tensor, beats_BT: Tensor) -> Tensor:
@@ -96,7 +108,7 @@ class TokenTable(nn.Module):
 
 
 class PlaceEmbedding(nn.Module):
-    """Where a token stands: time, note in chord, part, countdown, given."""
+    """Where a token stands: time, note in chord, part, countdown, given, what sounds."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -105,16 +117,19 @@ class PlaceEmbedding(nn.Module):
         self.part = nn.Embedding(PARTS, width)
         self.countdown = nn.Embedding(COUNTDOWN_S, width)
         self.given = nn.Embedding(2, width)
+        self.sounding = nn.Linear(SOUNDING, width, bias=False)
         for table in (self.chord, self.part, self.countdown, self.given):
             nn.init.normal_(table.weight, std=0.01)
         nn.init.normal_(self.time.weight, std=0.01)
+        nn.init.normal_(self.sounding.weight, std=0.01)
 
     def forward(self, places: Places) -> Tensor:
         """Return the sum of the embeddings, shape [B, T, C]."""
-        ticks, beats, chord, part, countdown, given = places
+        ticks, beats, chord, part, countdown, given, sounding = places
         time = time_features(ticks, beats).to(self.time.weight.dtype)
         total: Tensor = self.time(time) + self.chord(chord) + self.part(part)
         total = total + self.countdown(countdown) + self.given(given)
+        total = total + self.sounding(sounding.to(self.sounding.weight.dtype))
         return total
 
 

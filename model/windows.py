@@ -24,6 +24,8 @@ from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
 
 # A window shorter than this is not worth its header.
 SHORTEST = 48
+# Tokens before a window that are looked at for what sounds when it begins.
+PREROLL = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ PLAIN = Recipe(transpose=0, stretch=0.0, volume=0.0, drop=0.0)
 
 
 class Batch(NamedTuple):
-    """Arrays of shape [rows, tokens].
+    """Arrays of shape [rows, tokens], the context's `sounding` [rows, tokens, features].
 
     Attributes:
         tokens: what the model reads.
@@ -118,7 +120,7 @@ class Windows:
             return joined
         return _Part(
             np.pad(joined.tokens, (0, pad), constant_values=VOCABULARY.pad),
-            Context._make(np.pad(field, (0, pad)) for field in joined.context),
+            Context._make(np.pad(field, [(0, pad)] + [(0, 0)] * (field.ndim - 1)) for field in joined.context),
             np.pad(joined.counts, (0, pad)),
         )
 
@@ -130,7 +132,9 @@ def window(corpus: Corpus, row: Row, room: int, rng: np.random.Generator, recipe
     # Half of the openings are windows that begin where the piece does.
     if first and rng.random() < 0.15:
         first = 0
-    here = slice(row.offset + first, row.offset + min(row.tokens, first + most))
+    # What sounds when a window begins is known from a little before it.
+    before = min(first, PREROLL)
+    here = slice(row.offset + first - before, row.offset + min(row.tokens, first + most))
     tokens = corpus.tokens[here].astype(np.int64)
     ticks = corpus.ticks[here].astype(np.int64)
     beats = np.asarray(corpus.beats[here], np.float32)
@@ -146,10 +150,12 @@ def window(corpus: Corpus, row: Row, room: int, rng: np.random.Generator, recipe
         steps = overall + rng.integers(-1, 2, len(INSTRUMENTS)) * (rng.random(len(INSTRUMENTS)) < 0.3)
         steps[0] = int(rng.integers(-3, 4))
         tokens = change_volume(tokens, steps)
+    whole = place(tokens, ticks, beats, length)
+    tokens, ticks = tokens[before:], ticks[before:]
+    body = Context._make(field[before:] for field in whole)
     header = _header(row, tokens, ticks, bpm, rng, recipe.drop)
     head = np.array(header.tokens(), np.int64)
-    body = place(tokens, ticks, beats, length)
-    context = Context._make(np.concatenate([np.repeat(field[:1], len(head)), field]) for field in body)
+    context = Context._make(np.concatenate([np.repeat(field[:1], len(head), axis=0), field]) for field in body)
     context.chord[: len(head)] = 0
     counts = np.zeros(len(head) + len(tokens), np.float32)
     # The model learns to name a tempo, not to guess a style.

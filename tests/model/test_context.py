@@ -25,12 +25,13 @@ def test_step_by_step_is_the_same_as_all_at_once() -> None:
     tokens, whole = placed(piece)
     clock = Clock(int(whole.ticks[-1]), bpm=TEMPI[0].bpm)
     steps = [clock.step(token) for token in tokens]
-    ticks, beats, chord, part, countdown = (np.array(column) for column in zip(*steps, strict=True))
+    ticks, beats, chord, part, countdown, sounding = (np.array(column) for column in zip(*steps, strict=True))
     np.testing.assert_array_equal(ticks, whole.ticks)
     np.testing.assert_allclose(beats, whole.beats, rtol=1e-6, atol=1e-5)
     np.testing.assert_array_equal(chord, whole.chord)
     np.testing.assert_array_equal(part, whole.part)
     np.testing.assert_array_equal(countdown, whole.countdown)
+    np.testing.assert_allclose(sounding, whole.sounding, atol=1e-6)
 
 
 def test_beats_are_counted_through_tempo_changes() -> None:
@@ -65,5 +66,5 @@ def test_parts_and_countdown_run_through_the_whole_piece() -> None:
 @pytest.mark.parametrize("past", [0, 1, 5000])
 def test_a_piece_past_its_length_stays_in_its_last_part(past: int) -> None:
     clock = Clock(100, tick=100 + past)
-    _, _, _, part, countdown = clock.step(from_text("wait:1")[0])
+    _, _, _, part, countdown, _ = clock.step(from_text("wait:1")[0])
     assert (part, countdown) == (PARTS - 1, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +15,7 @@ from model.grammar import Grammar
 from model.header import Header
 from model.sampler import Candidate, Sampler, Settings
 from model.tokenizer import decode, from_text
-from model.transformer import Transformer
+from model.transformer import Places, Transformer
 from model.vocabulary import VOCABULARY
 from tests.model.making import SHORT_SIGHTED, lively
 
@@ -70,10 +71,13 @@ def test_its_log_probability_is_that_of_its_own_tokens(model: Transformer) -> No
     assert 20 < len(head) + len(candidate.tokens) <= SHORT_SIGHTED.context
     clock = Clock(600, bpm=100.0)
     rows = [Clock(600).step(VOCABULARY.start)] * len(head) + [clock.step(t) for t in candidate.tokens[:-1]]
-    ticks, beats, chord, part, countdown = (torch.tensor([column]) for column in zip(*rows, strict=True))
+    ticks, beats, chord, part, countdown, sounding = (
+        torch.from_numpy(np.array([column])) for column in zip(*rows, strict=True)
+    )
     tokens = torch.tensor([head + candidate.tokens[:-1]])
+    places = Places(ticks, beats.float(), chord, part, countdown, torch.zeros_like(tokens), sounding)
     with torch.no_grad():
-        logits = model(tokens, (ticks, beats, chord, part, countdown, torch.zeros_like(tokens)))[0, len(head) - 1 :]
+        logits = model(tokens, places)[0, len(head) - 1 :]
     expected = 0.0
     for row, token in zip(logits, candidate.tokens, strict=True):
         forbidden = ~torch.from_numpy(grammar.mask())

@@ -10,6 +10,7 @@ from model.cache import Cache
 from model.config import PRESETS, Config
 from model.context import CHORD, COUNTDOWN_S, PARTS
 from model.instruments import INSTRUMENTS
+from model.sounding import SOUNDING
 from model.transformer import Places, Transformer, time_features
 from model.vocabulary import VOCABULARY
 from tests.model.making import SHORT_SIGHTED, lively
@@ -25,20 +26,20 @@ def some(rows: int, tokens: int, seed: int = 0) -> tuple[Tensor, Places]:
     torch.manual_seed(seed)
     ids = torch.randint(len(VOCABULARY), (rows, tokens))
     ticks = torch.randint(0, 40, (rows, tokens)).cumsum(1)
-    places = (
+    places = Places(
         ticks,
         ticks / 50,
         torch.randint(CHORD, (rows, tokens)),
         torch.randint(PARTS, (rows, tokens)),
         torch.randint(COUNTDOWN_S, (rows, tokens)),
         torch.randint(2, (rows, tokens)),
+        torch.rand((rows, tokens, SOUNDING)),
     )
     return ids, places
 
 
 def cut(places: Places, where: slice) -> Places:
-    ticks, beats, chord, part, countdown, given = (field[:, where] for field in places)
-    return ticks, beats, chord, part, countdown, given
+    return Places._make(field[:, where] for field in places)
 
 
 @pytest.fixture(name="model", scope="module", params=SHAPES)
@@ -69,10 +70,8 @@ def test_the_future_never_changes_the_past(model: Transformer) -> None:
     other, elsewhere = some(1, 40, seed=1)
     before = model(ids, places)
     mixed_ids = torch.cat([ids[:, :25], other[:, 25:]], 1)
-    ticks, beats, chord, part, countdown, given = (
-        torch.cat([a[:, :25], b[:, 25:]], 1) for a, b in zip(places, elsewhere, strict=True)
-    )
-    after = model(mixed_ids, (ticks, beats, chord, part, countdown, given))
+    mixed = Places._make(torch.cat([a[:, :25], b[:, 25:]], 1) for a, b in zip(places, elsewhere, strict=True))
+    after = model(mixed_ids, mixed)
     torch.testing.assert_close(after[:, :25], before[:, :25], atol=1e-5, rtol=1e-5)
     assert (after[:, 25:] - before[:, 25:]).abs().amax(dim=2).min() > 1e-3
 
@@ -89,20 +88,19 @@ def test_the_past_is_heard_as_far_as_the_windows_reach() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("field", range(6), ids=["ticks", "beats", "chord", "part", "countdown", "given"])
-def test_every_word_about_the_place_is_heard(field: int) -> None:
+@pytest.mark.parametrize("field", Places._fields)
+def test_every_word_about_the_place_is_heard(field: str) -> None:
     model = lively()
     ids, places = some(1, 8)
-    changed = list(places)
-    changed[field] = (places[field] + 1) % 2 if field == 5 else torch.where(places[field] > 0, places[field] - 1, 1)
-    ticks, beats, chord, part, countdown, given = changed
-    assert (model(ids, (ticks, beats, chord, part, countdown, given)) - model(ids, places)).abs().max() > 1e-3
+    said: Tensor = getattr(places, field)
+    other = (said + 1) % 2 if field == "given" else torch.where(said > 0, said - 1, 1)
+    assert (model(ids, places._replace(**{field: other})) - model(ids, places)).abs().max() > 1e-3
 
 
 @torch.no_grad()
 def test_rows_of_a_batch_do_not_hear_each_other(model: Transformer) -> None:
     ids, places = some(3, 20)
-    alone = model(ids[1:2], cut(tuple(f[1:2] for f in places), slice(None)))  # type: ignore[arg-type]
+    alone = model(ids[1:2], Places._make(f[1:2] for f in places))
     torch.testing.assert_close(model(ids, places)[1:2], alone, atol=1e-5, rtol=1e-5)
 
 
@@ -115,8 +113,8 @@ def test_rows_that_are_kept_go_on_as_if_the_others_had_never_been() -> None:
     model.step(ids[:, :20], cut(places, slice(0, 20)), cache, table)
     rows = torch.tensor([2, 0])
     cache.keep_rows(rows)
-    ticks, beats, chord, part, countdown, given = (f[rows][:, 20:] for f in places)
-    logits = model.step(ids[rows][:, 20:], (ticks, beats, chord, part, countdown, given), cache, table)
+    rest = Places._make(f[rows][:, 20:] for f in places)
+    logits = model.step(ids[rows][:, 20:], rest, cache, table)
     torch.testing.assert_close(logits, model(ids, places)[rows, -1], atol=1e-4, rtol=1e-4)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from model.corpus import Corpus
 from model.errors import CorpusError
+from model.sounding import SOUNDING
 from model.vocabulary import VOCABULARY
 from model.windows import PLAIN, Batch, Recipe, Windows
 
@@ -44,7 +45,9 @@ def test_another_step_or_seed_is_another_batch(corpus: Corpus) -> None:
 
 def test_all_arrays_are_of_one_shape_and_in_the_ranges_of_their_tables(batch: Batch) -> None:
     for array in (batch.tokens, batch.targets, batch.weights, *batch.context):
-        assert array.shape == (16, LENGTH)
+        assert array.shape[:2] == (16, LENGTH)
+    assert batch.context.sounding.shape == (16, LENGTH, SOUNDING)
+    assert batch.context.given.shape == (16, LENGTH)
     assert 0 <= batch.tokens.min() <= batch.tokens.max() < len(VOCABULARY)
     for field, below in ((batch.context.chord, 32), (batch.context.part, 128), (batch.context.countdown, 128)):
         assert 0 <= field.min() <= field.max() < below
