@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_it_starts_from_a_checkpoint_in_its_shape(
     words = train(midi_folder, tmp_path / "run", "--from", str(tiny_checkpoint), "--steps", "1", "--check-every", "1")
     assert main(words) == 0
     assert "step 1: " in capsys.readouterr().out
-    assert load(tmp_path / "run" / "best.safetensors")[1].config == SHORT_SIGHTED
+    assert load(tmp_path / "run" / "best.safetensors")[1].config == replace(SHORT_SIGHTED, context=128)
 
 
 def test_files_left_out_are_counted_and_listed(tmp_path: Path, capsys: Printed) -> None:
