@@ -15,6 +15,7 @@ from model.checkpoint import SHIPPED, fingerprint, load
 from model.corpus import tidy
 from model.errors import ComposeError, PromptError
 from model.header import Header, groups_of, habit_key
+from model.instruments import members
 from model.midi import read_midi
 from model.notes import Piece
 from model.prompt import Prompt
@@ -99,6 +100,7 @@ class Composer:
             length_s=prompt.duration_s,
             instruments=prompt.ensemble,
             header=header,
+            wanted=tuple(members(name) for name in prompt.instruments),
             opening=opening,
             candidates=prompt.candidates,
             seed=prompt.seed,

@@ -21,6 +21,7 @@ from model.cache import Cache
 from model.context import Clock, Place
 from model.errors import ComposingCancelledError
 from model.grammar import Grammar
+from model.guidance import Guidance
 from model.header import Header
 from model.transformer import Places, Transformer
 from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
@@ -38,6 +39,7 @@ class Candidate:
     Attributes:
         head: its header, start and tempo.
         grammar: the rules it keeps.
+        guidance: what it should have less of, and more of.
         clock: where it stands.
         tokens: its music, without the header.
         log_probability: sum over its own tokens, nats.
@@ -48,6 +50,7 @@ class Candidate:
     grammar: Grammar
     clock: Clock
     rng: np.random.Generator
+    guidance: Guidance = field(default_factory=Guidance)
     tokens: list[int] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     log_probability: float = 0.0
@@ -56,6 +59,7 @@ class Candidate:
     def take(self, token: int) -> None:
         """Add a token."""
         self.grammar.feed(token)
+        self.guidance.feed(token, self.clock.tick)
         self.tokens.append(token)
         self.places.append(self.clock.step(token))
 
@@ -68,6 +72,7 @@ class Settings:
         length_s: length of the piece.
         instruments: names that may play.
         header: what is said of the piece; where it says no tempo, every candidate takes one of its own.
+        wanted: groups of names, each of which shall be heard; see `model.guidance`.
         opening: tokens it goes on from, without header and end.
         candidates: how many.
         seed: candidate n of a seed is the same however many there are beside it.
@@ -77,6 +82,7 @@ class Settings:
     length_s: float
     instruments: tuple[str, ...]
     header: Header
+    wanted: tuple[tuple[str, ...], ...] = ()
     opening: tuple[int, ...] = ()
     candidates: int = 4
     seed: int = 0
@@ -119,6 +125,7 @@ class Sampler:
                 Grammar(settings.instruments, length),
                 Clock(length, bpm=settings.header.tempo_bpm or 120.0),
                 np.random.default_rng((settings.seed, n)),
+                Guidance(settings.wanted),
             )
             for n in range(settings.candidates)
         ]
@@ -193,6 +200,9 @@ class Sampler:
         """Draw a token for each candidate among those allowed; return it and its log-probability."""
         logits_NV = logits_NV.masked_fill(~torch.from_numpy(allowed_NV), float("-inf"))
         own = torch.log_softmax(logits_NV, dim=-1)
+        for n, candidate in enumerate(growing):
+            for nudged, nats in candidate.guidance.nudges(candidate.clock.tick):
+                logits_NV[n, torch.from_numpy(nudged)] += nats
         best, ids = torch.topk(logits_NV / settings.temperature, min(CONSIDERED, logits_NV.shape[1]), dim=-1)
         chances = torch.softmax(best, dim=-1).double().numpy()
         tokens: NDArray[np.int64] = ids.numpy()
