@@ -4,7 +4,8 @@ A small model that has repeated itself finds it likely to do so again, and
 hammers one note or one figure for ever; instruments that have been silent for
 a while stay silent. So of each instrument the lags are watched at which its
 notes repeat, in the order they are struck: a figure of k notes may come a few
-times, then each further note of it costs more. And an instrument asked for
+times, then each further note of it costs more; so does a pitch that makes up
+most of the latest notes. And an instrument asked for
 that has not begun a note for a while becomes more likely, second by second.
 
 Source: the first is the idea of "don't repeat yourself" sampling for text
@@ -26,6 +27,8 @@ LONGEST_FIGURE = 24
 TIMES, DRUM_TIMES = 5, 12
 # Nats that the first note beyond costs, every further one as much again, and the most.
 COST, MOST_COST = 0.5, 6.0
+# Of its latest `LONGEST_FIGURE` notes, one pitch of an instrument may be so many before it costs.
+MOST_OF_A_PITCH = 8
 # An instrument is missing after this long; nats a second from then on, and the most.
 MISSED_S, CALL, MOST_CALL = 6.0, 0.5, 5.0
 
@@ -84,6 +87,12 @@ class Guidance:
                 pitch = int(line.pitches[lag])
                 over = int(line.repeats[lag] - line.allowed[lag]) + 1
                 worst[pitch] = max(over, worst.get(pitch, 0))
+            if INSTRUMENTS[row].sustains:
+                pitches, counts = np.unique(line.pitches[line.pitches >= 0], return_counts=True)
+                for pitch, count in zip(
+                    pitches[counts > MOST_OF_A_PITCH], counts[counts > MOST_OF_A_PITCH], strict=True
+                ):
+                    worst[int(pitch)] = max(int(count) - MOST_OF_A_PITCH, worst.get(int(pitch), 0))
             for pitch, over in worst.items():
                 ids = VOCABULARY.note_id[row, 1:, pitch]
                 found.append((ids[ids >= 0], -min(COST * over, MOST_COST)))

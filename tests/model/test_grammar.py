@@ -191,7 +191,7 @@ def test_a_note_that_hangs_is_ended_before_anything_else() -> None:
 
 
 def test_the_last_moments_are_for_ringing_out() -> None:
-    grammar = after("piano:v80:C4 " + "wait:100 " * 5 + "wait:30", length=600)
+    grammar = after("wait:100 wait:100 piano:v80:C4 " + "wait:100 " * 3 + "wait:30", length=600)
     assert allows(grammar, "wait:70")
     assert not allows(grammar, "wait:71")
     assert "strike" not in {kind(t) for t in np.flatnonzero(grammar.mask()).tolist()}

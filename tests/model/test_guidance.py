@@ -6,7 +6,17 @@ from itertools import cycle, islice
 
 import numpy as np
 
-from model.guidance import COST, DRUM_TIMES, LONGEST_FIGURE, MISSED_S, MOST_CALL, MOST_COST, TIMES, Guidance
+from model.guidance import (
+    COST,
+    DRUM_TIMES,
+    LONGEST_FIGURE,
+    MISSED_S,
+    MOST_CALL,
+    MOST_COST,
+    MOST_OF_A_PITCH,
+    TIMES,
+    Guidance,
+)
 from model.tokenizer import from_text
 from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
 
@@ -31,13 +41,22 @@ def test_a_hammered_note_costs_more_each_time_up_to_a_bound_at_every_volume() ->
 
 
 def test_a_figure_may_come_some_times_then_its_next_note_costs_and_no_other() -> None:
-    figure = ["piano:v80:C4", "piano:v80:G4", "piano:v80:E4", "piano:v80:G4"]
+    figure = ["piano:v80:C4", "piano:v80:G4", "piano:v80:E4", "piano:v80:A4"]
     fresh = played(list(islice(cycle(figure), 4 * (TIMES - 1))))
     assert not fresh.nudges(0)
     stale = played([*islice(cycle(figure), 4 * TIMES)])
     assert nudged(stale, "piano:v80:C4") < 0
     assert nudged(stale, "piano:v80:G4") == 0
     assert nudged(stale, "violin:v80:C4") == 0
+
+
+def test_a_pitch_among_others_costs_when_it_is_most_of_what_is_heard() -> None:
+    rng = np.random.default_rng(1)
+    others = [f"piano:v80:{name}5" for name in "CDEFGAB"]
+    words = [w for n in rng.integers(0, 7, LONGEST_FIGURE) for w in ("piano:v80:C4", others[n])]
+    guidance = played(words)
+    assert nudged(guidance, "piano:v80:C4") == -COST * (LONGEST_FIGURE // 2 - MOST_OF_A_PITCH)
+    assert all(nudged(guidance, other) == 0 for other in others)
 
 
 def test_waits_ends_and_other_instruments_do_not_hide_a_repetition() -> None:
