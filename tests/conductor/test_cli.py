@@ -16,7 +16,7 @@ def test_check_prints_a_table_and_returns_0(capsys: pytest.CaptureFixture[str]) 
     assert cli.main(["check", str(SETLISTS / "concert.yaml")]) == 0
     out = capsys.readouterr().out
     assert "First Light: 4 cues" in out
-    assert "then without end: chopin 33%" in out
+    assert "then without end: chopin 30%" in out
 
 
 def test_check_prints_mistakes_to_stderr_and_returns_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
