@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from conductor.errors import WireError
+from conductor.take import note_rows, tempo_rows
 from conductor.wire import Cancel, Compose, Composed, Hello, Link, Message, Progress, Quit, Refused, serve
 from model.checkpoint import SHIPPED
 from model.composer import Composer
@@ -75,8 +76,8 @@ class Desk:
             return Composed(
                 request_id=request.request_id,
                 midi=str(midi),
-                notes=[(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity) for n in take.piece.notes],
-                tempi=[(m.time_s, m.bpm) for m in take.piece.tempi],
+                notes=note_rows(take.piece),
+                tempi=tempo_rows(take.piece),
                 duration_s=take.piece.duration_s,
                 seconds=take.seconds,
                 provenance=take.provenance,

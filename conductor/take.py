@@ -55,13 +55,23 @@ class Take:
         )
 
 
+def note_rows(piece: Piece) -> list[NoteRow]:
+    """Return a piece's notes as they go between processes."""
+    return [(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity) for n in piece.notes]
+
+
+def tempo_rows(piece: Piece) -> list[tuple[float, float]]:
+    """Return a piece's tempo marks as they go between processes."""
+    return [(t.time_s, t.bpm) for t in piece.tempi]
+
+
 def take_of(piece: Piece, midi: Path, *, title: str, caption: str, piece_id: int | None = None) -> Take:
     """Return a take of a piece."""
     return Take(
         title=title,
         caption=caption,
-        notes=[(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity) for n in piece.notes],
-        tempi=[(t.time_s, t.bpm) for t in piece.tempi],
+        notes=note_rows(piece),
+        tempi=tempo_rows(piece),
         duration_s=piece.duration_s,
         midi=midi,
         style=piece.style,

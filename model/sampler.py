@@ -156,7 +156,7 @@ class Sampler:
                 logits_NV, cache = self._read(growing)
             else:
                 tokens = torch.tensor([[c.tokens[-1]] for c in growing])
-                logits_NV = self._step(tokens, _columns([[c.places[-1]] for c in growing]), cache)
+                logits_NV = self.model.step(tokens, _columns([[c.places[-1]] for c in growing]), cache, self.table_VC)
             steps += 1
             if progress is not None and steps % 50 == 0:
                 done = sum(c.grammar.tick for c in everyone)
@@ -186,12 +186,8 @@ class Sampler:
             first = where[0] if where else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
             tokens.append(candidate.head + body)
             places.append([(first[0], first[1], 0, *first[3:])] * len(candidate.head) + where)
-        logits = self._step(torch.tensor(tokens), _columns(places), cache)
+        logits = self.model.step(torch.tensor(tokens), _columns(places), cache, self.table_VC)
         return logits, cache
-
-    def _step(self, tokens_NT: Tensor, places: Places, cache: Cache) -> Tensor:
-        """Read new tokens; return the logits after the last, shape [N, V]."""
-        return self.model.step(tokens_NT, places, cache, self.table_VC)
 
     @staticmethod
     def _draw(
