@@ -220,6 +220,8 @@ async def test_a_killed_feed_goes_on_recording_beside_the_first_file(tmp_path: P
         await it.until(lambda: it.phase("one") is Phase.LIVE)
         os.kill(feed.pid, signal.SIGKILL)
         await it.until(lambda: feed.restarts == 1 and feed.up)
+        # Up is the process; what it is to record it is told a moment later.
+        await it.until(lambda: len(it.show.crew.recordings) == 2)
         await it.end()
         assert "out-2.mp4" in it.output.getvalue()
     # The new feed was told again what plays.
