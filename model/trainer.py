@@ -18,6 +18,7 @@ import pickle
 import shutil
 import signal
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ class Plan:
         settle: last part of the steps without transposition, as a fraction, so
             that instruments keep to their ranges.
         check_every: steps between validations and saves.
+        recompute: keep less in memory and compute it again (`Transformer.recompute`).
         seed: of initial weights and batches.
     """
 
@@ -64,6 +66,7 @@ class Plan:
     fall: float = 0.4
     settle: float = 0.1
     check_every: int = 200
+    recompute: bool = False
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -95,6 +98,14 @@ def on_device(batch: Batch) -> tuple[Tensor, Places, Tensor, Tensor]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def mixup_share(seed: int, step: int, chance: float) -> Tensor | None:
+    """Return how much of each row is its own in a step with mixup, or None in a step without."""
+    rng = np.random.default_rng((seed, step, 1))
+    if rng.random() >= chance:
+        return None
+    return torch.tensor(max(float(share := rng.beta(0.4, 0.4)), 1 - share))
 
 
 def _muon_part(name: str, weight: Tensor) -> bool:
@@ -131,9 +142,14 @@ class Trainer:
         self.held_out = Windows(corpus, held_out, tokens=plan.tokens, rows=4, seed=1, recipe=PLAIN)
         bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
         self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)
+        self.model.recompute = plan.recompute
         self.loss_of: Any = self.model.loss
+        self.mixed_loss_of: Any = self.model.mixed_loss
         if compiled and shutil.which("g++"):
             self.loss_of = torch.compile(self.model.loss)
+            self.mixed_loss_of = torch.compile(self.model.mixed_loss)
+        self._reader = ThreadPoolExecutor(1)
+        self._ahead: tuple[int, Recipe, Future[Batch]] | None = None
         self.step = 0
         self.tokens = 0
         self.best = math.inf
@@ -195,9 +211,13 @@ class Trainer:
         """
         settled = self.step >= self.plan.steps * (1 - self.plan.settle)
         recipe = Recipe(transpose=0) if settled else Recipe()
-        tokens, places, targets, weights = on_device(self.windows.batch(self.step, recipe))
+        tokens, places, targets, weights = on_device(self._next_batch(recipe))
+        share = mixup_share(self.plan.seed, self.step, recipe.mixup)
         with self.autocast:
-            loss: Tensor = self.loss_of(tokens, places, targets, weights)
+            if share is None:
+                loss: Tensor = self.loss_of(tokens, places, targets, weights)
+            else:
+                loss = self.mixed_loss_of(tokens, places, targets, weights, share)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingStoppedError(
@@ -215,6 +235,16 @@ class Trainer:
         self.step += 1
         self.tokens += tokens.numel()
         return value
+
+    def _next_batch(self, recipe: Recipe) -> Batch:
+        """Return this step's batch, read while the last step was taken, and begin the next."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[:2] == (self.step, recipe):
+            batch = ahead[2].result()
+        else:
+            batch = self.windows.batch(self.step, recipe)
+        self._ahead = (self.step + 1, recipe, self._reader.submit(self.windows.batch, self.step + 1, recipe))
+        return batch
 
     @torch.no_grad()
     def validate(self, batches: int = 12) -> Validation:

@@ -11,11 +11,12 @@ not a table but sines of the clock and of the beat, so that it has no end and a
 rhythm looks alike in every bar. The rows of the token table are sums over what
 a note token consists of, instrument, volume and pitch, so that a note that was
 rarely heard on one instrument is known from the others; input and output share
-the table.
+the table. Each block hears the embedding again, as much of it as it likes.
 
 Sources: Radford et al. (2019), GPT-2; OpenAI (2019), MuseNet; Su et al. (2021),
 rotary positions; Shazeer (2019, 2020), shared key-value heads and SwiGLU;
-Henry et al. (2020), query-key normalisation.
+Henry et al. (2020), query-key normalisation; Zhang et al. (2018), mixup; Chen
+et al. (2016), recomputing activations.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from kernels.attention import causal_attention
 from model.config import Config
@@ -216,19 +218,24 @@ class Block(nn.Module):
 
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
+        self.again = nn.Parameter(torch.zeros(config.width))
         self.attention_norm = nn.RMSNorm(config.width)
         self.attention = Attention(config, layer)
         self.feed_forward_norm = nn.RMSNorm(config.width)
         self.feed_forward = FeedForward(config)
 
-    def forward(self, x_BTC: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x_BTC: Tensor, embedded_BTC: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Return the stream after this block."""
+        x_BTC = x_BTC + self.again * embedded_BTC
         x_BTC = x_BTC + self.attention(self.attention_norm(x_BTC), cos, sin)
         out: Tensor = x_BTC + self.feed_forward(self.feed_forward_norm(x_BTC))
         return out
 
-    def step(self, x_BTC: Tensor, cos: Tensor, sin: Tensor, cache: Cache, layer: int) -> Tensor:
+    def step(
+        self, x_BTC: Tensor, embedded_BTC: Tensor, cos: Tensor, sin: Tensor, cache: Cache, layer: int
+    ) -> Tensor:
         """Return the stream of new tokens after this block."""
+        x_BTC = x_BTC + self.again * embedded_BTC
         x_BTC = x_BTC + self.attention.step(self.attention_norm(x_BTC), cos, sin, cache, layer)
         out: Tensor = x_BTC + self.feed_forward(self.feed_forward_norm(x_BTC))
         return out
@@ -240,6 +247,8 @@ class Transformer(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        # Training keeps the input of each block only and computes the rest again.
+        self.recompute = False
         self.table = TokenTable(config.width)
         self.places = PlaceEmbedding(config.width)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
@@ -250,14 +259,22 @@ class Transformer(nn.Module):
             elif weight.dim() == 2 and name.startswith("blocks"):
                 nn.init.normal_(weight, std=config.width**-0.5)
 
-    def hidden(self, tokens_BT: Tensor, places: Places) -> tuple[Tensor, Tensor]:
-        """Return the normed stream [B, T, C] and the token table [V, C]."""
-        table_VC = self.table()
-        x_BTC = F.embedding(tokens_BT, table_VC) + self.places(places)
-        cos, sin = rotary_tables(torch.arange(tokens_BT.shape[1], device=tokens_BT.device), self.config.head_size)
+    def embed(self, tokens_BT: Tensor, places: Places, table_VC: Tensor) -> Tensor:
+        """Return what the blocks read, shape [B, T, C]."""
+        return F.embedding(tokens_BT, table_VC) + self.places(places)
+
+    def hidden(self, embedded_BTC: Tensor) -> Tensor:
+        """Return the normed stream after all blocks, shape [B, T, C]."""
+        positions = torch.arange(embedded_BTC.shape[1], device=embedded_BTC.device)
+        cos, sin = rotary_tables(positions, self.config.head_size)
+        x_BTC = embedded_BTC
         for block in self.blocks:
-            x_BTC = block(x_BTC, cos, sin)
-        return self.norm(x_BTC), table_VC
+            if self.recompute and torch.is_grad_enabled():
+                x_BTC = checkpoint(block, x_BTC, embedded_BTC, cos, sin, use_reentrant=False)
+            else:
+                x_BTC = block(x_BTC, embedded_BTC, cos, sin)
+        out: Tensor = self.norm(x_BTC)
+        return out
 
     def step(self, tokens_BT: Tensor, places: Places, cache: Cache, table_VC: Tensor) -> Tensor:
         """Read new tokens after those in the cache; return the logits after the last.
@@ -272,12 +289,12 @@ class Transformer(nn.Module):
             Logits, shape [B, V], float32.
         """
         new = tokens_BT.shape[1]
-        x_BTC = F.embedding(tokens_BT, table_VC) + self.places(places)
+        embedded_BTC = x_BTC = self.embed(tokens_BT, places, table_VC)
         positions = torch.arange(cache.length, cache.length + new, device=tokens_BT.device)
         cos, sin = rotary_tables(positions, self.config.head_size)
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            x_BTC = block.step(x_BTC, cos, sin, cache, layer)
+            x_BTC = block.step(x_BTC, embedded_BTC, cos, sin, cache, layer)
         cache.advance(new)
         return F.linear(self.norm(x_BTC[:, -1]), table_VC).float()
 
@@ -291,8 +308,22 @@ class Transformer(nn.Module):
         Returns:
             Logits, shape [B, T, V].
         """
-        x_BTC, table_VC = self.hidden(tokens_BT, places)
+        table_VC = self.table()
+        x_BTC = self.hidden(self.embed(tokens_BT, places, table_VC))
         return F.linear(x_BTC, table_VC.to(x_BTC.dtype))
+
+    def nats(self, tokens_BT: Tensor, places: Places, targets_BT: Tensor) -> Tensor:
+        """Return the cross-entropy of each target, shape [B, T].
+
+        Args:
+            tokens_BT: ids, shape [B, T].
+            places: the context of each token.
+            targets_BT: the token that follows each, shape [B, T].
+        """
+        logits_BTV = self(tokens_BT, places)
+        return F.cross_entropy(logits_BTV.flatten(0, 1).float(), targets_BT.flatten(), reduction="none").view_as(
+            targets_BT
+        )
 
     def loss(self, tokens_BT: Tensor, places: Places, targets_BT: Tensor, weights_BT: Tensor) -> Tensor:
         """Return the mean cross-entropy in nats over the targets of weight 1.
@@ -303,7 +334,28 @@ class Transformer(nn.Module):
             targets_BT: the token that follows each, shape [B, T].
             weights_BT: 1 where the target counts, else 0.
         """
-        logits_BTV = self(tokens_BT, places)
-        nats = F.cross_entropy(logits_BTV.flatten(0, 1).float(), targets_BT.flatten(), reduction="none")
-        weights = weights_BT.flatten()
-        return (nats * weights).sum() / weights.sum().clamp(min=1.0)
+        nats_BT = self.nats(tokens_BT, places, targets_BT)
+        return (nats_BT * weights_BT).sum() / weights_BT.sum().clamp(min=1.0)
+
+    def mixed_loss(
+        self, tokens_BT: Tensor, places: Places, targets_BT: Tensor, weights_BT: Tensor, share: Tensor
+    ) -> Tensor:
+        """Return the loss of rows mixed in pairs, first with last: mixup in embedding space.
+
+        Args:
+            tokens_BT, places, targets_BT, weights_BT: as for `loss`.
+            share: how much of each row is its own, a scalar of 0..1; the rest is its partner's.
+        """
+        table_VC = self.table()
+        own_BTC = self.embed(tokens_BT, places, table_VC)
+        x_BTC = self.hidden(share * own_BTC + (1 - share) * own_BTC.flip(0))
+        logits_BTV = F.linear(x_BTC, table_VC.to(x_BTC.dtype)).float()
+        norm_BT = logits_BTV.logsumexp(dim=-1)
+        total = weights_BT.new_zeros(())
+        for part, targets, weights in (
+            (share, targets_BT, weights_BT),
+            (1 - share, targets_BT.flip(0), weights_BT.flip(0)),
+        ):
+            nats_BT = norm_BT - logits_BTV.gather(-1, targets[..., None]).squeeze(-1)
+            total = total + part * (nats_BT * weights).sum() / weights.sum().clamp(min=1.0)
+        return total

@@ -38,6 +38,7 @@ class Recipe:
         stretch: largest change of timing, as a fraction.
         volume: chance that volumes are changed.
         drop: chance that a word of the header is left out.
+        mixup: chance that the rows of a batch are mixed in pairs.
     """
 
     balance: float = 0.6
@@ -45,9 +46,10 @@ class Recipe:
     stretch: float = 0.08
     volume: float = 0.3
     drop: float = 0.2
+    mixup: float = 0.1
 
 
-PLAIN = Recipe(transpose=0, stretch=0.0, volume=0.0, drop=0.0)
+PLAIN = Recipe(transpose=0, stretch=0.0, volume=0.0, drop=0.0, mixup=0.0)
 
 
 class Batch(NamedTuple):

@@ -166,7 +166,7 @@ def test_notes_of_one_pitch_share_what_they_consist_of() -> None:
     assert int(moved.sum()) == sum(len(i.levels) + i.sustains for i in INSTRUMENTS if i.low <= 60 <= i.high)
 
 
-@pytest.mark.parametrize(("name", "layers"), [("small", [512, 512, 0, 512, 512, 0]), ("musenet", [0] * 72)])
+@pytest.mark.parametrize(("name", "layers"), [("small", [256, 256, 0, 256, 256, 0]), ("musenet", [0] * 72)])
 def test_presets_look_back_as_said(name: str, layers: list[int]) -> None:
     config = PRESETS[name]
     assert [config.layer_window(n) for n in range(config.layers)] == layers
