@@ -52,7 +52,7 @@ PRESETS: dict[str, Config] = {
     "small":   Config(layers=6, width=384, heads=3, kv_heads=1, context=2048, window=256, full_every=3, hidden=1024),
     # for a workstation: a day on a good GPU
     "base":    Config(layers=16, width=768, heads=12, kv_heads=4, context=4096, window=512, full_every=4, hidden=2048),
-    "large":   Config(layers=36, width=1280, heads=20, kv_heads=4, context=4096, window=1024, full_every=4, hidden=3456),
+    "large":   Config(layers=36, width=1280, heads=20, kv_heads=4, context=4096, window=512, full_every=4, hidden=3456),
     # MuseNet's own shape: 72 layers, 24 heads, 4096 tokens in full
     "musenet": Config(layers=72, width=1536, heads=24, kv_heads=24, context=4096, window=0, full_every=1, hidden=4096),
 }

@@ -72,6 +72,16 @@ def chord_index(tokens: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.minimum(places - np.where(last < 0, 0, last), CHORD - 1)
 
 
+def part_at(ticks: NDArray[np.int64], length_ticks: int) -> NDArray[np.int64]:
+    """Return which part of a piece each tick is in."""
+    return np.clip(ticks * PARTS // max(1, length_ticks), 0, PARTS - 1)
+
+
+def countdown_at(ticks: NDArray[np.int64], length_ticks: int) -> NDArray[np.int64]:
+    """Return the seconds left of a piece at each tick."""
+    return np.clip((length_ticks - ticks) // TICKS_PER_SECOND, 0, COUNTDOWN_S - 1)
+
+
 def place(
     tokens: NDArray[np.int64], ticks: NDArray[np.int64], beats: NDArray[np.float32], length_ticks: int
 ) -> Context:
@@ -83,9 +93,7 @@ def place(
         beats: shape [tokens], beats after each token.
         length_ticks: length of the whole piece.
     """
-    length = max(1, length_ticks)
-    part = np.clip(ticks * PARTS // length, 0, PARTS - 1)
-    countdown = np.clip((length - ticks) // TICKS_PER_SECOND, 0, COUNTDOWN_S - 1)
+    part, countdown = part_at(ticks, length_ticks), countdown_at(ticks, length_ticks)
     return Context(ticks, beats, chord_index(tokens), part, countdown, np.zeros_like(ticks), sounding(tokens, ticks))
 
 

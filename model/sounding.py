@@ -28,7 +28,7 @@ _SUSTAINED = np.array([i.sustains for i in INSTRUMENTS])
 Features = NDArray[np.float32]
 
 
-def _write(rows: Features, pitch: int, instrument: int, ages: NDArray[np.float64]) -> None:
+def write_note(rows: Features, pitch: int, instrument: int, ages: NDArray[np.float64]) -> None:
     """Add a note to the moments it sounds in; of equal pitches the younger counts."""
     rows[:, pitch] = 1.0
     for place, scale in ((PITCHES + pitch, SHORT_TICKS), (2 * PITCHES + pitch, LONG_TICKS)):
@@ -50,7 +50,7 @@ def sounding(tokens: NDArray[np.int64], ticks: NDArray[np.int64]) -> Features:
 
     def close(key: tuple[int, int], end: int) -> None:
         first = since.pop(key)
-        _write(out[first:end], key[1], key[0], (ticks[first:end] - ticks[first]).astype(float))
+        write_note(out[first:end], key[1], key[0], (ticks[first:end] - ticks[first]).astype(float))
 
     for n in np.flatnonzero((instruments >= 0) & _SUSTAINED[instruments]):
         key = (int(instruments[n]), int(pitches[n]))
@@ -78,6 +78,6 @@ class Sounding:
                 self._since[instrument, pitch] = tick
         out = np.zeros((1, SOUNDING), np.float32)
         for (row, key), onset in self._since.items():
-            _write(out, key, row, np.array([float(tick - onset)]))
+            write_note(out, key, row, np.array([float(tick - onset)]))
         features: Features = out[0]
         return features

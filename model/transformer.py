@@ -231,9 +231,7 @@ class Block(nn.Module):
         out: Tensor = x_BTC + self.feed_forward(self.feed_forward_norm(x_BTC))
         return out
 
-    def step(
-        self, x_BTC: Tensor, embedded_BTC: Tensor, cos: Tensor, sin: Tensor, cache: Cache, layer: int
-    ) -> Tensor:
+    def step(self, x_BTC: Tensor, embedded_BTC: Tensor, cos: Tensor, sin: Tensor, cache: Cache, layer: int) -> Tensor:
         """Return the stream of new tokens after this block."""
         x_BTC = x_BTC + self.again * embedded_BTC
         x_BTC = x_BTC + self.attention.step(self.attention_norm(x_BTC), cos, sin, cache, layer)
@@ -343,7 +341,10 @@ class Transformer(nn.Module):
         """Return the loss of rows mixed in pairs, first with last: mixup in embedding space.
 
         Args:
-            tokens_BT, places, targets_BT, weights_BT: as for `loss`.
+            tokens_BT: ids, shape [B, T].
+            places: the context of each token.
+            targets_BT: the token that follows each, shape [B, T].
+            weights_BT: 1 where the target counts, else 0.
             share: how much of each row is its own, a scalar of 0..1; the rest is its partner's.
         """
         table_VC = self.table()

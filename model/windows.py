@@ -2,13 +2,14 @@
 
 A batch is a pure function of the seed and the step, so that training resumed
 is training uninterrupted. A row is filled with windows of one piece after
-another; styles are balanced by temperature sampling.
+another; styles are balanced by temperature sampling. In some windows a part of
+the music is given ahead of time (`model.given`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from model.augment import change_volume, stretch, transpose
 from model.context import Context, place
 from model.corpus import Corpus, Row
 from model.errors import CorpusError
+from model.given import Woven, choose, pair, weave
 from model.header import Header, find_key
 from model.instruments import INSTRUMENTS
 from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
@@ -39,6 +41,7 @@ class Recipe:
         volume: chance that volumes are changed.
         drop: chance that a word of the header is left out.
         mixup: chance that the rows of a batch are mixed in pairs.
+        given: chance that some of a window's notes are given ahead of time.
     """
 
     balance: float = 0.6
@@ -47,9 +50,10 @@ class Recipe:
     volume: float = 0.3
     drop: float = 0.2
     mixup: float = 0.1
+    given: float = 0.12
 
 
-PLAIN = Recipe(transpose=0, stretch=0.0, volume=0.0, drop=0.0, mixup=0.0)
+PLAIN = Recipe(transpose=0, stretch=0.0, volume=0.0, drop=0.0, mixup=0.0, given=0.0)
 
 
 class Batch(NamedTuple):
@@ -58,8 +62,8 @@ class Batch(NamedTuple):
     Attributes:
         tokens: what the model reads.
         context: where each token stands.
-        targets: the token that follows each.
-        weights: 1 where a target counts: not in headers, not in padding.
+        targets: the token that follows each, or (at a wait that a given note cuts short) should.
+        weights: 1 where a target counts: not in headers, not in padding, not where a note is given.
     """
 
     tokens: NDArray[np.int64]
@@ -70,6 +74,7 @@ class Batch(NamedTuple):
 
 class _Part(NamedTuple):
     tokens: NDArray[np.int64]
+    labels: NDArray[np.int64]
     context: Context
     counts: NDArray[np.float32]
 
@@ -98,10 +103,11 @@ class Windows:
         rng = np.random.default_rng((self.seed, step))
         rows = [self._fill(rng, recipe or self.recipe) for _ in range(self.batch_rows)]
         tokens = np.stack([r.tokens for r in rows])
+        labels = np.stack([r.labels for r in rows])
         columns = zip(*(r.context for r in rows), strict=True)
         context = Context._make(np.stack([field[:-1] for field in fields]) for fields in columns)
         weights = np.stack([r.counts[1:] for r in rows])
-        return Batch(tokens[:, :-1], context, tokens[:, 1:], weights)
+        return Batch(tokens[:, :-1], context, labels[:, 1:], weights)
 
     def _fill(self, rng: np.random.Generator, recipe: Recipe) -> _Part:
         room = self.length + 1
@@ -114,6 +120,7 @@ class Windows:
             room -= len(part.tokens)
         joined = _Part(
             np.concatenate([p.tokens for p in parts]),
+            np.concatenate([p.labels for p in parts]),
             Context._make(np.concatenate(fields) for fields in zip(*(p.context for p in parts), strict=True)),
             np.concatenate([p.counts for p in parts]),
         )
@@ -122,6 +129,7 @@ class Windows:
             return joined
         return _Part(
             np.pad(joined.tokens, (0, pad), constant_values=VOCABULARY.pad),
+            np.pad(joined.labels, (0, pad), constant_values=VOCABULARY.pad),
             Context._make(np.pad(field, [(0, pad)] + [(0, 0)] * (field.ndim - 1)) for field in joined.context),
             np.pad(joined.counts, (0, pad)),
         )
@@ -134,9 +142,12 @@ def window(corpus: Corpus, row: Row, room: int, rng: np.random.Generator, recipe
     # Half of the openings are windows that begin where the piece does.
     if first and rng.random() < 0.15:
         first = 0
+    some_given = recipe.given > 0 and rng.random() < recipe.given
+    # Of a window with given notes the end is lost: nothing is known of what is given after it.
+    last = min(row.tokens, first + (most * 5 // 4 if some_given else most))
     # What sounds when a window begins is known from a little before it.
     before = min(first, PREROLL)
-    here = slice(row.offset + first - before, row.offset + min(row.tokens, first + most))
+    here = slice(row.offset + first - before, row.offset + last)
     tokens = corpus.tokens[here].astype(np.int64)
     ticks = corpus.ticks[here].astype(np.int64)
     beats = np.asarray(corpus.beats[here], np.float32)
@@ -152,18 +163,37 @@ def window(corpus: Corpus, row: Row, room: int, rng: np.random.Generator, recipe
         steps = overall + rng.integers(-1, 2, len(INSTRUMENTS)) * (rng.random(len(INSTRUMENTS)) < 0.3)
         steps[0] = int(rng.integers(-3, 4))
         tokens = change_volume(tokens, steps)
-    whole = place(tokens, ticks, beats, length)
-    tokens, ticks = tokens[before:], ticks[before:]
-    body = Context._make(field[before:] for field in whole)
-    header = _header(row, tokens, ticks, bpm, rng, recipe.drop)
+    notes = pair(tokens) if some_given else None
+    told = None if notes is None or len(notes.on) == 0 else choose(rng, tokens, ticks, notes)
+    if notes is not None and told is not None and told.any() and not told.all():
+        whole = last == row.tokens
+        woven = weave(tokens, ticks, beats, told, notes, before=before, length_ticks=length, whole=whole)
+    else:
+        told = None
+        context = place(tokens, ticks, beats, length)
+        woven = Woven(tokens, tokens, np.ones(len(tokens), np.float32), context, before)
+    header = _header(row, tokens[before:], ticks[before:], bpm, rng, recipe.drop)
+    return _behind(replace(header, given=told is not None), woven, room)
+
+
+def _behind(header: Header, woven: Woven, room: int) -> _Part:
+    """Return a window behind its header, as much of it as there is room for."""
     head = np.array(header.tokens(), np.int64)
+    tokens, labels, counts = (x[woven.before :] for x in (woven.tokens, woven.labels, woven.counts))
+    body = Context._make(field[woven.before :] for field in woven.context)
     context = Context._make(np.concatenate([np.repeat(field[:1], len(head), axis=0), field]) for field in body)
     context.chord[: len(head)] = 0
-    counts = np.zeros(len(head) + len(tokens), np.float32)
+    context.given[: len(head)] = 0
+    learned = np.zeros(len(head), np.float32)
     # The model learns to name a tempo, not to guess a style.
-    counts[len(head) - (header.tempo_bpm is not None) :] = 1.0
-    joined = np.concatenate([head, tokens])
-    return _Part(joined[:room], Context._make(field[:room] for field in context), counts[:room])
+    if header.tempo_bpm is not None:
+        learned[-1] = 1.0
+    return _Part(
+        np.concatenate([head, tokens])[:room],
+        np.concatenate([head, labels])[:room],
+        Context._make(field[:room] for field in context),
+        np.concatenate([learned, counts])[:room],
+    )
 
 
 def _full_header(row: Row) -> Header:

@@ -12,7 +12,10 @@ from kernels.attention import causal_attention
 
 torch.set_num_threads(1)
 # (rows, heads, tokens, head size, window)
-SHAPES = [(1, 1, 1, 8, 0), (2, 3, 17, 16, 0), (2, 2, 33, 8, 5), (1, 2, 40, 24, 1), (2, 1, 24, 8, 8), (1, 1, 12, 8, 12), (1, 1, 12, 8, 99)]
+SHAPES = [
+    *[(1, 1, 1, 8, 0), (2, 3, 17, 16, 0)],
+    *[(2, 2, 33, 8, 5), (1, 2, 40, 24, 1), (2, 1, 24, 8, 8), (1, 1, 12, 8, 12), (1, 1, 12, 8, 99)],
+]
 
 
 def reference(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:

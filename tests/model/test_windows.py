@@ -26,7 +26,7 @@ def alike(one: Batch, other: Batch) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(*arrays, strict=True))
 
 
-@pytest.fixture(name="batch", params=[PLAIN, Recipe()], ids=["plain", "varied"])
+@pytest.fixture(name="batch", params=[PLAIN, Recipe(given=0)], ids=["plain", "varied"])
 def _batch(corpus: Corpus, request: pytest.FixtureRequest) -> Batch:
     return windows(corpus, recipe=request.param, rows=16).batch(3)
 
