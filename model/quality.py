@@ -20,6 +20,8 @@ LOWEST_ENTROPY_BITS = 1.5
 LONGEST_NOTE_S = 15.0
 LEAST_PRESENCE = 0.01
 LENGTH_TOLERANCE = 0.02
+# What a fault costs, in log-odds of the critic, and how far its liking counts.
+FAULT, CRITIC_REACH = 2.0, 6.0
 # A loop comes round after 1 to 6 s; a beat of no whole ticks falls a tick or two beside.
 LOOP_JITTER_TICKS = 2
 LOOP_SPANS_TICKS = range(100, 601, 2 * LOOP_JITTER_TICKS)
@@ -120,15 +122,17 @@ class Judgement:
     """How a candidate did.
 
     Attributes:
-        score: higher is better; 0 is a flawless and typical piece.
+        score: higher is better.
         faults: what is wrong with it, for people; empty for nothing.
         nats_per_token: its mean surprise under the model.
+        critic: log-odds that it is a real piece, by the inner critic; None without one.
         measures: what was counted.
     """
 
     score: float
     faults: tuple[str, ...]
     nats_per_token: float
+    critic: float | None
     measures: Measures
 
     def as_dict(self) -> dict[str, object]:
@@ -137,13 +141,19 @@ class Judgement:
 
 
 def judge(
-    piece: Piece, *, length_s: float, wanted: tuple[str, ...], nats_per_token: float, typical_nats: float
+    piece: Piece,
+    *,
+    length_s: float,
+    wanted: tuple[str, ...],
+    nats_per_token: float,
+    typical_nats: float,
+    critic: float | None = None,
 ) -> Judgement:
-    """Judge a candidate by its measures and by the model's own surprise.
+    """Judge a candidate by its measures and by the inner critic, or else by the model's own surprise.
 
-    Real music is neither dull nor wild to the model: the best candidate is not
-    the most probable one, which would be a loop, but the one whose surprise is
-    nearest to that of held-out music.
+    Real music is neither dull nor wild to the model: without a critic the best
+    candidate is not the most probable one, which would be a loop, but the one
+    whose surprise is nearest to that of held-out music.
 
     Args:
         piece: the candidate.
@@ -151,6 +161,7 @@ def judge(
         wanted: instruments or groups asked for, one of whose members should play.
         nats_per_token: its mean surprise.
         typical_nats: that of held-out music.
+        critic: log-odds that it is real, by the inner critic.
     """
     found = measure(piece)
     faults: list[str] = []
@@ -172,5 +183,6 @@ def judge(
         if share < LEAST_PRESENCE:
             faults.append(f"no {name}")
     surprise = abs(nats_per_token - typical_nats)
-    score = -len(faults) - surprise - found.silence - found.looped
-    return Judgement(score, tuple(faults), nats_per_token, found)
+    liking = -surprise if critic is None else min(max(critic, -CRITIC_REACH), CRITIC_REACH)
+    score = liking - FAULT * len(faults) - found.silence - found.looped
+    return Judgement(score, tuple(faults), nats_per_token, critic, found)
