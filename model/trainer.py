@@ -3,7 +3,9 @@
 Matrices of the blocks are trained by Muon, everything else by AdamW. The rate
 rises, holds, and falls to nothing over the last part, so that a run can go on
 from any state before the fall. State is saved whole and swapped in at once;
-a run that is stopped and resumed is the run that was never stopped.
+a run that is stopped and resumed is the run that was never stopped. A loss or a
+gradient that is no number ends the run before it spoils the weights, and the
+music it came from is named.
 
 Sources: Jordan et al. (2024), Muon; Loshchilov and Hutter (2019), AdamW;
 Hu et al. (2024), warm-up, stable, decay.
@@ -11,7 +13,7 @@ Hu et al. (2024), warm-up, stable, decay.
 
 from __future__ import annotations
 
-import json
+import logging
 import math
 import os
 import pickle
@@ -20,60 +22,31 @@ import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from model.checkpoint import Card, save
 from model.config import Config
 from model.corpus import Corpus
+from model.curve import Curve
 from model.errors import CheckpointError, TrainingStoppedError
+from model.plan import Plan, learned_by_muon, mixup_share
+from model.suspects import Suspects, passages
 from model.transformer import Places, Transformer
 from model.vocabulary import VOCABULARY
 from model.windows import PLAIN, Batch, Recipe, Windows
 
+__all__ = ["Plan", "Trainer", "Validation", "mixup_share", "on_device"]
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How to train.
-
-    Attributes:
-        steps: optimiser steps in all.
-        rows, tokens: size of a batch.
-        muon_rate, adam_rate: highest learning rates.
-        warmup: steps over which the rate rises.
-        fall: last part of the steps over which it falls to 0, as a fraction.
-        settle: last part of the steps without transposition, as a fraction, so
-            that instruments keep to their ranges.
-        check_every: steps between validations and saves.
-        recompute: keep less in memory and compute it again (`Transformer.recompute`).
-        seed: of initial weights and batches.
-    """
-
-    steps: int = 2000
-    rows: int = 8
-    tokens: int = 1024
-    muon_rate: float = 0.02
-    adam_rate: float = 3e-3
-    warmup: int = 50
-    fall: float = 0.4
-    settle: float = 0.1
-    check_every: int = 200
-    recompute: bool = False
-    seed: int = 0
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step, as a part of the highest."""
-        rise = min(1.0, (step + 1) / self.warmup)
-        left = (self.steps - step) / max(1.0, self.steps * self.fall)
-        return min(rise, left, 1.0)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +73,15 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def mixup_share(seed: int, step: int, chance: float) -> Tensor | None:
-    """Return how much of each row is its own in a step with mixup, or None in a step without."""
-    rng = np.random.default_rng((seed, step, 1))
-    if rng.random() >= chance:
-        return None
-    return torch.tensor(max(float(share := rng.beta(0.4, 0.4)), 1 - share))
-
-
-def _muon_part(name: str, weight: Tensor) -> bool:
-    return weight.dim() == 2 and name.startswith("blocks")
-
-
 class Trainer:
-    """One training run in a folder: `state.pt`, `best.safetensors`, `losses.jsonl`, `losses.png`."""
+    """One training run in a folder: `state.pt`, `best.safetensors`, `losses.jsonl`, `losses.png`.
+
+    Attributes:
+        step: steps taken.
+        tokens: tokens seen.
+        best: lowest held-out loss so far, nats per token.
+        seconds: time trained, that before a stop included.
+    """
 
     def __init__(self, corpus: Corpus, config: Config, plan: Plan, out: Path, *, compiled: bool = True) -> None:
         self.corpus, self.config, self.plan, self.out = corpus, config, plan, out
@@ -123,13 +91,13 @@ class Trainer:
         named = list(self.model.named_parameters())
         self.optimisers: list[torch.optim.Optimizer] = [
             torch.optim.Muon(
-                [w for n, w in named if _muon_part(n, w)],
+                [w for n, w in named if learned_by_muon(n, w)],
                 lr=plan.muon_rate,
                 weight_decay=0.01,
                 adjust_lr_fn="original",
             ),
             torch.optim.AdamW(
-                [w for n, w in named if not _muon_part(n, w)],
+                [w for n, w in named if not learned_by_muon(n, w)],
                 lr=plan.adam_rate,
                 betas=(0.9, 0.95),
                 weight_decay=0.0,
@@ -153,10 +121,16 @@ class Trainer:
         self.step = 0
         self.tokens = 0
         self.best = math.inf
-        self._stop = False
+        self.seconds = 0.0
+        self.curve = Curve(out)
+        self._since = time.monotonic()
+        self._stop = self._unsaved = False
 
-    def resume(self) -> None:
+    def resume(self) -> list[str]:
         """Go on from `state.pt`.
+
+        Returns:
+            What of the plan is not as it was, a phrase each: with none, the run is as if never stopped.
 
         Raises:
             CheckpointError: there is none, or it is of another shape or vocabulary.
@@ -172,7 +146,16 @@ class Trainer:
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self.step, self.tokens, self.best = state["step"], state["tokens"], state["best"]
-        self._forget_after(self.step)
+        self.seconds = state.get("seconds", 0.0)
+        self.curve.forget_after(self.step)
+        planned, now = state.get("plan", {}), asdict(self.plan)
+        # How often it is checked, and what is computed twice, changes no number.
+        telling = now.keys() & planned.keys() - {"check_every", "recompute"}
+        return [
+            f"{name} {now[name]} instead of {planned[name]}"
+            for name in now
+            if name in telling and now[name] != planned[name]
+        ]
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
         """Start from the weights of a checkpoint, with fresh optimisers."""
@@ -189,11 +172,13 @@ class Trainer:
         state = {
             "vocabulary": VOCABULARY.hash,
             "config": self.config.as_dict(),
+            "plan": asdict(self.plan),
             "model": self.model.state_dict(),
             "optimisers": [o.state_dict() for o in self.optimisers],
             "step": self.step,
             "tokens": self.tokens,
             "best": self.best,
+            "seconds": self.seconds,
         }
         try:
             torch.save(state, partial)
@@ -207,11 +192,12 @@ class Trainer:
         """Take one step; return its loss in nats per token.
 
         Raises:
-            TrainingStoppedError: the loss is not a number; names the step.
+            TrainingStoppedError: the loss or its gradient is not a number; names step and music.
         """
         settled = self.step >= self.plan.steps * (1 - self.plan.settle)
         recipe = Recipe(transpose=0) if settled else Recipe()
-        tokens, places, targets, weights = on_device(self._next_batch(recipe))
+        batch = self._next_batch(recipe)
+        tokens, places, targets, weights = on_device(batch)
         share = mixup_share(self.plan.seed, self.step, recipe.mixup)
         with self.autocast:
             if share is None:
@@ -220,12 +206,11 @@ class Trainer:
                 loss = self.mixed_loss_of(tokens, places, targets, weights, share)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TrainingStoppedError(
-                f"the loss of batch {self.step} (seed {self.plan.seed}) is {value}; "
-                f"the last good state is {self.out / 'state.pt'}"
-            )
+            raise self._accused(f"the loss of batch {self.step} (seed {self.plan.seed}) is {value}", batch, recipe)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
+        if not math.isfinite(norm):
+            raise self._accused(f"the gradient of batch {self.step} (seed {self.plan.seed}) is {norm}", batch, recipe)
         groups = [group for o in self.optimisers for group in o.param_groups]
         for group, highest in zip(groups, self.rates, strict=True):
             group["lr"] = highest * self.plan.rate(self.step)
@@ -245,6 +230,22 @@ class Trainer:
             batch = self.windows.batch(self.step, recipe)
         self._ahead = (self.step + 1, recipe, self._reader.submit(self.windows.batch, self.step + 1, recipe))
         return batch
+
+    @torch.no_grad()
+    def _accused(self, what: str, batch: Batch, recipe: Recipe) -> TrainingStoppedError:
+        """Return an error that names the music of a batch, after writing all of it down."""
+        tokens, places, targets, weights = on_device(batch)
+        nats: list[float] = []
+        for row in range(len(tokens)):
+            here = slice(row, row + 1)
+            with self.autocast:
+                mine = Places._make(field[here] for field in places)
+                nats.append(float(self.model.loss(tokens[here], mine, targets[here], weights[here])))
+        found = Suspects(what, self.step, passages(self.windows, self.step, recipe), tuple(nats))
+        listed = found.write(self.out / "offending.json")
+        state = self.out / "state.pt"
+        kept = f"the last good state is {state}" if state.exists() else "no state was saved yet"
+        return TrainingStoppedError(f"{found}{listed}; {kept}")
 
     @torch.no_grad()
     def validate(self, batches: int = 12) -> Validation:
@@ -269,15 +270,20 @@ class Trainer:
         """
         before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
         last = Validation(math.nan, math.nan)
+        self._since = time.monotonic() - self.seconds
         try:
-            with tqdm(total=self.plan.steps, initial=self.step, unit="step", dynamic_ncols=True) as bar:
-                since, seen = time.monotonic(), self.tokens
+            with (
+                logging_redirect_tqdm(),
+                tqdm(total=self.plan.steps, initial=self.step, unit="step", dynamic_ncols=True) as bar,
+            ):
+                began, seen = time.monotonic(), self.tokens
                 while self.step < self.plan.steps and not self._stop:
+                    rate = self.plan.rate(self.step)
                     loss = self.train_step()
                     bar.update()
-                    speed = (self.tokens - seen) / (time.monotonic() - since)
+                    speed = (self.tokens - seen) / (time.monotonic() - began)
                     bar.set_postfix(loss=f"{loss:.3f}", valid=f"{last.nats_per_token:.3f}", tok_s=f"{speed:.0f}")
-                    self._note({"step": self.step, "tokens": self.tokens, "train": loss})
+                    self._note(train=loss, rate=rate)
                     if self.step % self.plan.check_every == 0 or self.step == self.plan.steps:
                         last = self._check()
                 if self._stop:
@@ -294,50 +300,38 @@ class Trainer:
                 f"after step {self.step} the loss on held-out music is {found.nats_per_token}; "
                 f"the last good state is {self.out / 'state.pt'}"
             )
-        self._note(
-            {"step": self.step, "tokens": self.tokens, "valid": found.nats_per_token, "bits": found.bits_per_note}
-        )
+        self._note(valid=found.nats_per_token, bits=found.bits_per_note)
+        try:
+            self._keep(found)
+        except (CheckpointError, OSError) as error:
+            if self.step == self.plan.steps:
+                raise
+            # Hours of training are worth more than a file: there may be room again at the next check.
+            if not self._unsaved:
+                log.warning("%s; training goes on, the last good state is kept, saving is tried again", error)
+            self._unsaved = True
+        else:
+            if self._unsaved:
+                log.warning("step %d: the training state is saved again", self.step)
+            self._unsaved = False
+        return found
+
+    def _keep(self, found: Validation) -> None:
+        """Write the best weights, the state and the curve."""
         if found.nats_per_token < self.best:
-            self.best = found.nats_per_token
             loss = (found.nats_per_token, found.bits_per_note)
             card = Card(self.config, self.step, self.tokens, *loss, self.corpus.styles, self.corpus.habits)
             save(self.out / "best.safetensors", self.model, card)
+            self.best = found.nats_per_token
         self.save_state()
-        plot_losses(self.out)
-        return found
+        self.curve.draw()
 
-    def _note(self, entry: dict[str, float]) -> None:
-        with (self.out / "losses.jsonl").open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+    def _note(self, **found: float) -> None:
+        self.seconds = time.monotonic() - self._since
+        self.curve.note({"step": self.step, "tokens": self.tokens, **found, "seconds": round(self.seconds, 3)})
 
-    def _forget_after(self, step: int) -> None:
-        """Drop what a run that was killed noted after it was last saved."""
-        path = self.out / "losses.jsonl"
-        if not path.exists():
-            return
-        lines = path.read_text().splitlines(keepends=True)
-        # A line cut off by the kill is the last, and of a step that is forgotten.
-        kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= step]
-        path.write_text("".join(kept))
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._stop and number == signal.SIGINT:
+            # Whoever asks twice will not wait for the step; what was saved last stays.
+            raise KeyboardInterrupt
         self._stop = True
-
-
-def plot_losses(folder: Path) -> None:
-    """Draw `losses.jsonl` as `losses.png`."""
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    entries = [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
-    figure, axes = plt.subplots(figsize=(8, 4.5))
-    for kind, style in (("train", {"alpha": 0.35, "linewidth": 0.8}), ("valid", {"marker": "o", "markersize": 3})):
-        points = [(e["tokens"] / 1e6, e[kind]) for e in entries if kind in e]
-        axes.plot([x for x, _ in points], [y for _, y in points], label=kind, **style)
-    axes.set_xlabel("tokens seen (millions)")
-    axes.set_ylabel("loss (nats per token)")
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(folder / "losses.png", dpi=110)
-    plt.close(figure)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from model.checkpoint import load
 from model.config import PRESETS
-from model.corpus import Corpus
+from model.corpus import Corpus, build
 from model.errors import CheckpointError, TrainingStoppedError
-from model.trainer import Plan, Trainer
+from model.suspects import passages
+from model.trainer import Plan, Trainer, Validation
+from model.windows import Recipe
+from tests.model.making import write_corpus
 from tests.model.test_checkpoint import disk_full_after
 
 TINY = PRESETS["tiny"]
@@ -118,35 +123,68 @@ def test_a_signal_in_the_middle_saves_and_stops(corpus: Corpus, tmp_path: Path, 
     assert all(torch.equal(v, everything(learner)[n]) for n, v in everything(again).items())
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(corpus: Corpus, tmp_path: Path) -> None:
-    learner = trainer(corpus, tmp_path)
-    learner.train_step()
-    learner.save_state()
-    kept = (tmp_path / "state.pt").read_bytes()
-    learner.loss_of = lambda *_: torch.tensor(float("nan"), requires_grad=True)
-    with pytest.raises(TrainingStoppedError, match=r"the loss of batch 1 \(seed 0\) is nan.*state\.pt"):
-        learner.run()
-    assert (tmp_path / "state.pt").read_bytes() == kept
+class TestWhatIsNoNumberStopsAndNamesTheMusic:
+    @pytest.fixture
+    def learner(self, corpus: Corpus, tmp_path: Path) -> Trainer:
+        learner = trainer(corpus, tmp_path)
+        learner.train_step()
+        learner.save_state()
+        return learner
 
+    def test_a_loss(self, built_folder: Path, tmp_path: Path) -> None:
+        folder = shutil.copytree(built_folder, tmp_path / "data")
+        learner = trainer(Corpus(folder), tmp_path / "run")
+        learner.save_state()
+        kept = (tmp_path / "run" / "state.pt").read_bytes()
+        # A piece of the second row, which is not in the first, loses its beats.
+        first, second = passages(learner.windows, 0, Recipe())
+        spoilt = next(p.path for p in second if p.path not in [q.path for q in first])
+        beats = np.memmap(folder / "beats.f32", np.float32, "r+")
+        for row in learner.corpus:
+            if row.path == spoilt:
+                beats[row.offset : row.offset + row.tokens] = np.nan
+        with pytest.raises(
+            TrainingStoppedError, match=r"the loss of batch 0 \(seed 0\) is nan: row 2 of 2 is no"
+        ) as said:
+            learner.run()
+        assert "\n" not in str(said.value)
+        assert all(str(passage) in str(said.value) for passage in second)
+        assert f"the last good state is {tmp_path / 'run' / 'state.pt'}" in str(said.value)
+        assert (tmp_path / "run" / "state.pt").read_bytes() == kept
+        listed = json.loads((tmp_path / "run" / "offending.json").read_text())
+        assert listed["step"] == 0
+        assert [row["nats"] is None for row in listed["rows"]] == [False, True]
+        assert listed["rows"][1]["passages"] == [passage.as_dict() for passage in second]
 
-def test_weights_that_went_wrong_are_never_saved(corpus: Corpus, tmp_path: Path) -> None:
-    learner = trainer(corpus, tmp_path)
-    learner.train_step()
-    learner.save_state()
-    kept = (tmp_path / "state.pt").read_bytes()
+    def test_a_gradient_before_it_spoils_the_weights(self, learner: Trainer) -> None:
+        # A finite loss whose gradient is not.
+        learner.loss_of = lambda *_: (learner.model.table.own * 0).abs().sqrt().sum()
+        before = everything(learner)
+        with pytest.raises(TrainingStoppedError, match=r"the gradient of batch 1 \(seed 0\) is nan: row \d of 2 has"):
+            learner.run()
+        assert all(torch.equal(value, before[name]) for name, value in everything(learner).items())
+        assert not (learner.out / "best.safetensors").exists()
 
-    def explode(*arguments: Tensor) -> Tensor:
-        # A finite loss whose gradient is not: the weights are spoilt after this step, the one before a check.
-        if learner.step < 2:
-            return learner.model.loss(*arguments)  # type: ignore[arg-type]
-        weight: Tensor = learner.model.table.own
-        return (weight * 0).abs().sqrt().sum()
+    def test_weights_are_blamed_where_every_row_fails(self, learner: Trainer) -> None:
+        with torch.no_grad():
+            learner.model.norm.weight.fill_(torch.nan)
+        with pytest.raises(TrainingStoppedError, match="every row of it: the weights are to blame"):
+            learner.train_step()
 
-    learner.loss_of = explode
-    with pytest.raises(TrainingStoppedError, match="held-out music is nan"):
-        learner.run()
-    assert (tmp_path / "state.pt").read_bytes() == kept
-    assert not (tmp_path / "best.safetensors").exists()
+    def test_held_out_loss(self, learner: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept = (learner.out / "state.pt").read_bytes()
+        monkeypatch.setattr(learner, "validate", lambda: Validation(float("nan"), float("nan")))
+        with pytest.raises(TrainingStoppedError, match="after step 3 the loss on held-out music is nan"):
+            learner.run()
+        assert (learner.out / "state.pt").read_bytes() == kept
+        assert not (learner.out / "best.safetensors").exists()
+
+    def test_before_anything_was_saved(self, corpus: Corpus, tmp_path: Path) -> None:
+        learner = trainer(corpus, tmp_path)
+        learner.loss_of = lambda *_: torch.tensor(float("inf"), requires_grad=True)
+        with pytest.raises(TrainingStoppedError, match=r"is inf: .*; no state was saved yet$"):
+            learner.run()
+        assert [path.name for path in tmp_path.iterdir()] == ["offending.json"]
 
 
 def test_a_full_disk_keeps_the_old_state(corpus: Corpus, tmp_path: Path) -> None:
@@ -162,6 +200,70 @@ def test_a_full_disk_keeps_the_old_state(corpus: Corpus, tmp_path: Path) -> None
     assert "\n" not in str(said.value)
     assert (tmp_path / "state.pt").read_bytes() == kept
     assert list(tmp_path.iterdir()) == [tmp_path / "state.pt"]
+
+
+def test_a_disk_that_is_full_for_a_while_stops_nothing(
+    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    learner = trainer(corpus, tmp_path, replace(PLAN, steps=8, check_every=2))
+    whole, save_state = [], learner.save_state
+
+    def with_little_room() -> None:
+        if learner.step in (4, 6):
+            with disk_full_after(100_000):
+                save_state()
+        save_state()
+        whole.append(learner.step)
+
+    learner.save_state = with_little_room  # type: ignore[method-assign]
+    learner.run()
+    assert whole == [2, 8]
+    refused, recovered = [record.message for record in caplog.records if record.name == "model.trainer"]
+    assert "cannot save the training state" in refused
+    assert "training goes on" in refused
+    assert recovered == "step 8: the training state is saved again"
+    again = trainer(corpus, tmp_path)
+    again.resume()
+    assert again.step == 8
+
+
+def test_a_disk_that_is_full_at_the_end_is_an_error(corpus: Corpus, tmp_path: Path) -> None:
+    learner = trainer(corpus, tmp_path, replace(PLAN, steps=2, check_every=1))
+    with disk_full_after(100_000), pytest.raises(CheckpointError, match="cannot write the checkpoint"):
+        learner.run()
+    assert learner.step == 2
+    # Not even half a file; of the curve, which has room, every step.
+    assert {path.name for path in tmp_path.iterdir()} == {"losses.jsonl"}
+    assert [step for step, _ in notes_of(tmp_path, "train")] == [1, 2]
+
+
+def test_what_is_noted_of_a_step(corpus: Corpus, tmp_path: Path) -> None:
+    first = trainer(corpus, tmp_path, replace(PLAN, steps=3))
+    first.run()
+    second = trainer(corpus, tmp_path, replace(PLAN, steps=6))
+    assert second.resume() == ["steps 6 instead of 3"]
+    second.run()
+    assert [rate for _, rate in notes_of(tmp_path, "rate")][3:] == [second.plan.rate(n) for n in range(3, 6)]
+    seconds = [at for _, at in notes_of(tmp_path, "seconds")]
+    # Time goes on where it stopped.
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0
+
+
+def test_a_resumed_run_says_what_is_not_as_it_was(corpus: Corpus, tmp_path: Path) -> None:
+    trainer(corpus, tmp_path).save_state()
+    assert trainer(corpus, tmp_path, replace(PLAN, check_every=1, recompute=True)).resume() == []
+    changed = trainer(corpus, tmp_path, replace(PLAN, rows=3, seed=4))
+    assert changed.resume() == ["rows 3 instead of 2", "seed 4 instead of 0"]
+
+
+def test_fewer_pieces_than_rows_are_read_again_and_again(tmp_path: Path) -> None:
+    build(write_corpus(tmp_path / "midi", 1), tmp_path / "data", processes=1)
+    corpus = Corpus(tmp_path / "data")
+    assert len(corpus.rows) == 1
+    learner = trainer(corpus, tmp_path / "run", replace(PLAN, rows=5))
+    assert math.isfinite(learner.run().nats_per_token)
+    assert len(passages(learner.windows, 0, Recipe())) == 5
 
 
 class TestAStateThatCannotBeUsedIsRefusedInALine:
