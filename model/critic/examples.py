@@ -1,0 +1,152 @@
+"""What the critic learns from and is measured by: pairs of real and other music that lie alike.
+
+A batch is a pure function of the seed and the step. Half of its rows are real,
+a quarter the generator's own, a quarter real music broken on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.corpus import Corpus
+from model.critic.corruptions import CORRUPTIONS
+from model.critic.excerpts import Pieces, Place, draw_own, vary
+from model.critic.replay import Generation
+from model.critic.spans import MOST_TOKENS, Excerpt, Row, rows_of, settled
+from model.errors import CorpusError
+
+LENGTHS_S = {"15 s": 15.0, "30 s": 30.0, "60 s": 60.0, "whole": float("inf")}
+_TRIES = 400
+# Of excerpts that are corrupted and end their piece, so many are cut and no ending.
+_CUT = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An excerpt to be measured by.
+
+    Attributes:
+        kind: `real`, `own`, or the name of a corruption.
+        length: a key of `LENGTHS_S`.
+        group: excerpts of one group share a header.
+        ends: whether the piece ends with it.
+        rows: what the critic reads.
+    """
+
+    kind: str
+    length: str
+    group: int
+    ends: bool
+    rows: list[Row]
+
+
+class Examples:
+    """Real music of a split, and what was composed for its headers.
+
+    Raises:
+        CorpusError: nothing was composed for this split.
+    """
+
+    def __init__(
+        self, corpus: Corpus, generations: Sequence[Generation], split: str, most_tokens: int = MOST_TOKENS
+    ) -> None:
+        self.corpus, self.most_tokens = corpus, most_tokens
+        self.own = [g for g in generations if corpus.rows[g.source].split == split]
+        self.pieces = Pieces(corpus, [split])
+        if not self.own:
+            raise CorpusError(f"nothing was composed yet for the {split} split; ask for more with --generations")
+
+    def batch(self, seed: int, step: int, rows: int) -> tuple[list[Row], list[bool]]:
+        """Return rows and which of them are real.
+
+        Args:
+            seed: of all batches.
+            step: which batch.
+            rows: a multiple of 4.
+
+        Raises:
+            CorpusError: no real piece is like what was composed.
+        """
+        rng = np.random.default_rng((seed, step))
+        found: list[Row] = []
+        labels: list[bool] = []
+        for n in range(rows // 2):
+            real, other = self._pair(rng, own=n % 2 == 0)
+            found += [self._row(real, rng), self._row(other, rng)]
+            labels += [True, False]
+        return found, labels
+
+    def _row(self, excerpt: Excerpt, rng: np.random.Generator) -> Row:
+        rows = rows_of(excerpt, self.most_tokens)
+        return rows[int(rng.integers(len(rows)))]
+
+    def _pair(self, rng: np.random.Generator, *, own: bool) -> tuple[Excerpt, Excerpt]:
+        """Return real music and the composer's own, or real music broken, that lie alike."""
+        for _ in range(_TRIES):
+            generation = self.own[int(rng.integers(len(self.own)))]
+            style = self.corpus.rows[generation.source].style
+            drawn = draw_own(generation.span, rng)
+            if drawn is None:
+                continue
+            place, composed = drawn
+            real = self.pieces.draw(place, style, rng)
+            other = vary(composed, rng) if own else self._broken(place, style, rng)
+            if real is None or other is None:
+                continue
+            real = vary(real, rng)
+            if rows_of(real, self.most_tokens) and rows_of(other, self.most_tokens):
+                return real, other
+        raise CorpusError(
+            f"after {_TRIES} tries no real piece of the same style and length was found for a composed one; "
+            "the corpus has too few pieces of 15 s or more"
+        )
+
+    def _broken(self, place: Place, style: str | None, rng: np.random.Generator) -> Excerpt | None:
+        kind = str(rng.choice([name for name in CORRUPTIONS if name != "cut"]))
+        if place.kind in ("ending", "whole") and rng.random() < _CUT:
+            # As long as what ends, from where nothing does.
+            kind, place = "cut", replace(place, kind="middle" if place.kind == "ending" else "opening")
+        real = self.pieces.draw(place, style, rng)
+        return None if real is None else CORRUPTIONS[kind](settled(vary(real, rng)), rng)
+
+    def held_out(self, *, lengths: Sequence[str] = tuple(LENGTHS_S), most: int = 10_000) -> list[Example]:
+        """Return the same examples whenever it is asked: nothing varied, real music of the same source if it fits.
+
+        Args:
+            lengths: keys of `LENGTHS_S`.
+            most: generations to compare with, spread over all.
+        """
+        found: list[Example] = []
+        every = max(1, -(-len(self.own) // most))
+        for generation in self.own[::every]:
+            for length in lengths:
+                rng = np.random.default_rng((generation.batch, generation.candidate, list(LENGTHS_S).index(length)))
+                found += self._compared(generation, length, rng)
+        return found
+
+    def _compared(self, generation: Generation, length: str, rng: np.random.Generator) -> list[Example]:
+        """Return a composed excerpt, a real one that lies so, and the real one broken in each way."""
+        source = self.corpus.rows[generation.source]
+        drawn = draw_own(generation.span, rng, LENGTHS_S[length])
+        if drawn is None:
+            return []
+        place, composed = drawn
+        real = self.pieces.draw(place, source.style, rng, first=source)
+        if real is None:
+            return []
+        excerpts: list[tuple[str, Excerpt | None]] = [("real", real), ("own", composed)]
+        for name, corruption in CORRUPTIONS.items():
+            if name == "cut":
+                goes_on = replace(place, kind="middle" if place.kind == "ending" else "opening")
+                whole = self.pieces.draw(goes_on, source.style, rng, first=source) if real.ends else None
+                excerpts.append((name, None if whole is None else corruption(settled(whole), rng)))
+            else:
+                excerpts.append((name, corruption(settled(real), rng)))
+        return [
+            Example(kind, length, generation.source, excerpt.ends, rows)
+            for kind, excerpt in excerpts
+            if excerpt is not None and (rows := rows_of(excerpt, self.most_tokens))
+        ]
