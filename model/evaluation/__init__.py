@@ -1,0 +1,1 @@
+"""How good the music is: real and composed sets measured side by side."""
