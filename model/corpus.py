@@ -8,7 +8,8 @@
 
 A folder may hold an `index.csv` with the columns path, style, genre, split and
 performed (1 or 0); without one, every .mid below it is taken, a style being the
-name of its parent folder where the vocabulary knows it.
+name of its parent folder where the vocabulary knows it (`own1` to `own8` are
+for somebody's own), and about one in thirteen is held out.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,10 +37,11 @@ from model.instruments import BY_NAME
 from model.midi import read_midi
 from model.notes import Note, Piece, TempoMark
 from model.tokenizer import encode_body, to_ticks
-from model.vocabulary import GENRES, STYLES, TICKS_PER_SECOND, VOCABULARY
+from model.vocabulary import GENRES, OWN_STYLES, STYLES, TICKS_PER_SECOND, VOCABULARY
 
 MIN_NOTES = 32
 SPLITS = ("train", "valid", "test")
+KNOWN_STYLES = frozenset(STYLES + OWN_STYLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def _source(row: dict[str, str | None], index: Path, line: int) -> Source:
         raise CorpusError(f"{index}: line {line}: split {split!r}; it can be {', '.join(SPLITS)}")
     return Source(
         str(index.parent / path),
-        style if style in STYLES else None,
+        style if style in KNOWN_STYLES else None,
         genre if genre in GENRES else None,
         performed == "1",
         split,
@@ -115,9 +119,9 @@ def _source(row: dict[str, str | None], index: Path, line: int) -> Source:
 
 def _unlisted(path: Path, folder: Path) -> Source:
     style = path.parent.name.lower()
-    digest = hashlib.sha1(str(path.relative_to(folder)).encode()).digest()[0]
+    digest = hashlib.sha1(os.fsencode(path.relative_to(folder))).digest()[0]
     split = "valid" if digest < 10 else "test" if digest < 20 else "train"
-    return Source(str(path), style if style in STYLES else None, None, False, split)
+    return Source(str(path), style if style in KNOWN_STYLES else None, None, False, split)
 
 
 def tidy(piece: Piece) -> Piece:
@@ -153,13 +157,19 @@ Encoded = tuple[Source, NDArray[np.uint16], NDArray[np.uint32], NDArray[np.float
 
 
 def _encode(source: Source) -> Encoded | str:
+    path = Path(source.path)
+    # Who opens a pipe waits for somebody to write into it.
+    if path.exists() and not path.is_file():
+        return f"{source.path}: not a file; take it out of the folder"
     try:
-        piece = tidy(read_midi(Path(source.path), pedal=source.performed).piece)
+        piece = tidy(read_midi(path, pedal=source.performed).piece)
         if len(piece.notes) < MIN_NOTES:
             return f"{source.path}: {len(piece.notes)} notes, fewer than {MIN_NOTES}"
         tokens = np.array(encode_body(piece), np.int64)
     except ModelError as error:
         return str(error)
+    except MemoryError:
+        return f"{source.path}: it does not fit into memory; cut it into pieces"
     ticks = np.cumsum(VOCABULARY.wait_ticks[tokens])
     beats = beats_at(ticks, piece.tempi)
     return source, tokens.astype(np.uint16), ticks.astype(np.uint32), beats, replace(piece, notes=piece.notes[:0])
@@ -209,14 +219,25 @@ def build(
                 rows.append(_row(source, tokens, ticks, piece, offset))
                 offset += len(tokens)
         (out / "skipped.json").write_text(json.dumps(skipped, indent=1))
+        if not (folder / "index.csv").exists():
+            rows = _something_to_learn(rows)
         if not rows:
             raise CorpusError(f"{folder}: none of {len(sources)} files could be used; first: {skipped[0]}")
-        (out / "pieces.json").write_text(
-            json.dumps({"vocabulary": VOCABULARY.hash, "pieces": [asdict(r) for r in rows]})
-        )
+        partial = out / "pieces.partial"
+        partial.write_text(json.dumps({"vocabulary": VOCABULARY.hash, "pieces": [asdict(r) for r in rows]}))
+        os.replace(partial, out / "pieces.json")
+    except BrokenProcessPool as error:
+        raise CorpusError(f"{folder}: a process that reads it was killed (out of memory?); try again") from error
     except OSError as error:
         raise CorpusError(f"{out}: cannot write ({error.strerror})") from error
     return len(rows), skipped
+
+
+def _something_to_learn(rows: list[Row]) -> list[Row]:
+    """Return pieces of which some are to be learned: of very few, chance may hold out all."""
+    if any(row.split == "train" for row in rows):
+        return rows
+    return [replace(row, split="train") for row in rows]
 
 
 def _row(source: Source, tokens: NDArray[np.uint16], ticks: NDArray[np.uint32], piece: Piece, offset: int) -> Row:
@@ -251,7 +272,7 @@ class Corpus:
             listing = json.loads((folder / "pieces.json").read_text())
         except (OSError, ValueError) as error:
             raise CorpusError(f"{folder}: no built corpus here ({error})") from error
-        if listing.get("vocabulary") != VOCABULARY.hash:
+        if not isinstance(listing, dict) or listing.get("vocabulary") != VOCABULARY.hash:
             raise CorpusError(f"{folder}: built with another vocabulary; remove the folder and build it again")
         try:
             self.rows = [Row(**{**row, "groups": tuple(row["groups"])}) for row in listing["pieces"]]
@@ -263,6 +284,8 @@ class Corpus:
         tokens = sum(row.tokens for row in self.rows)
         if {len(self.tokens), len(self.ticks), len(self.beats)} != {tokens}:
             raise CorpusError(f"{folder}: damaged (files cut off); remove the folder and build it again")
+        if tokens and (int(self.tokens.max()) >= len(VOCABULARY) or not np.isfinite(self.beats).all()):
+            raise CorpusError(f"{folder}: damaged (no tokens of this language); remove the folder and build it again")
 
     def split(self, name: str) -> list[Row]:
         """Return the pieces of `train`, `valid` or `test`."""

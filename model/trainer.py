@@ -44,7 +44,7 @@ from model.transformer import Places, Transformer
 from model.vocabulary import VOCABULARY
 from model.windows import PLAIN, Batch, Recipe, Windows
 
-__all__ = ["Plan", "Trainer", "Validation", "mixup_share", "on_device"]
+__all__ = ["Plan", "Trainer", "Validation", "mixup_share", "on_device", "planned"]
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,30 @@ def on_device(batch: Batch) -> tuple[Tensor, Places, Tensor, Tensor]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
+    try:
+        state = torch.load(path, weights_only=True, mmap=mapped)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path}: no state to resume from ({_first_line(error)})") from error
+    return state if isinstance(state, dict) else {}
+
+
+def planned(out: Path) -> tuple[Config, Plan]:
+    """Return the shape and the plan of the run whose state is in a folder.
+
+    Raises:
+        CheckpointError: there is no state, or it is of another program or version.
+    """
+    # Mapped: the plan is read, the weights are not.
+    state = _read_state(out / "state.pt", mapped=True)
+    try:
+        return Config(**state["config"]), Plan(**state.get("plan", {}))
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{out / 'state.pt'}: of another shape or vocabulary; train into another folder"
+        ) from error
 
 
 class Trainer:
@@ -136,10 +160,7 @@ class Trainer:
             CheckpointError: there is none, or it is of another shape or vocabulary.
         """
         path = self.out / "state.pt"
-        try:
-            state = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path}: no state to resume from ({_first_line(error)})") from error
+        state = _read_state(path)
         if state.get("vocabulary") != VOCABULARY.hash or state.get("config") != self.config.as_dict():
             raise CheckpointError(f"{path}: of another shape or vocabulary; train into another folder")
         self.model.load_state_dict(state["model"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +95,30 @@ def test_broken_empty_and_short_files_are_left_out_and_listed(tmp_path: Path) ->
     assert json.loads((out / "skipped.json").read_text()) == skipped
 
 
+def test_what_is_no_file_is_left_out_without_waiting_for_it(tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path / "midi", 1)
+    os.mkfifo(folder / "pipe.mid")
+    (folder / "folder.mid").mkdir()
+    (folder / "nowhere.mid").symlink_to("gone.mid")
+    _, skipped = make(folder, tmp_path / "out")
+    assert sorted(Path(line.split(":")[0]).name for line in skipped) == ["folder.mid", "nowhere.mid", "pipe.mid"]
+
+
+def test_a_name_that_is_no_text_is_read_all_the_same(tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path / "midi", 1)
+    (folder / "bach" / "tune0.mid").rename(os.fsdecode(bytes(folder / "bach") + b"/caf\xe9.mid"))
+    corpus, skipped = make(folder, tmp_path / "out")
+    assert skipped == []
+    assert Path(corpus.rows[0].path).exists()
+
+
+def test_an_index_that_holds_everything_out_is_taken_at_its_word(tmp_path: Path) -> None:
+    write_midi(tune(20.0), tmp_path / "a.mid")
+    (tmp_path / "index.csv").write_text(COLUMNS + "a.mid,bach,,test,0\n")
+    corpus, _ = make(tmp_path, tmp_path / "out")
+    assert [row.split for row in corpus] == ["test"]
+
+
 class TestWhatCannotBeUsedIsRefusedInALine:
     def test_no_folder(self, tmp_path: Path) -> None:
         with pytest.raises(CorpusError, match="no such folder"):
@@ -155,6 +181,24 @@ class TestWhatCannotBeUsedIsRefusedInALine:
             Corpus(folder)
         (folder / name).unlink()
         with pytest.raises(CorpusError, match="damaged"):
+            Corpus(folder)
+
+    @pytest.mark.parametrize(
+        ("name", "damage"),
+        [("tokens.u16", np.array([60_000], np.uint16)), ("beats.f32", np.array([np.nan], np.float32))],
+    )
+    def test_one_that_says_what_the_language_does_not(
+        self, built_folder: Path, tmp_path: Path, name: str, damage: np.ndarray[Any, Any]
+    ) -> None:
+        folder = shutil.copytree(built_folder, tmp_path / "built")
+        (folder / name).write_bytes(damage.tobytes() + (folder / name).read_bytes()[damage.nbytes :])
+        with pytest.raises(CorpusError, match="damaged"):
+            Corpus(folder)
+
+    def test_one_whose_list_is_none(self, built_folder: Path, tmp_path: Path) -> None:
+        folder = shutil.copytree(built_folder, tmp_path / "built")
+        (folder / "pieces.json").write_text("[]")
+        with pytest.raises(CorpusError, match="another vocabulary"):
             Corpus(folder)
 
 
