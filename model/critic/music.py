@@ -24,8 +24,9 @@ SUSTAINS = np.array([i.sustains for i in INSTRUMENTS])
 LEVELS: Column = np.array([-1 if n is None else VOCABULARY.level_of(n) for n in VOCABULARY.notes], np.int64)
 _LONGEST = round(LONGEST_NOTE_S * TICKS_PER_SECOND)
 _SILENCE = round(LONGEST_SILENCE_S * TICKS_PER_SECOND)
-_RING = round(LAST_ONSET_S * TICKS_PER_SECOND)
-_SHORTEST = 2
+# The grammar lets a note begin while more than this is left.
+_RING = round(LAST_ONSET_S * TICKS_PER_SECOND) + 1
+_SHORTEST = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def music_of(tokens: Column, ticks: Column | None = None) -> Music:
 def tame(music: Music, beat_ticks: float) -> Music:
     """Return music as the composer's grammar would let it be.
 
-    No unisons, notes of 20 ms to 5 s, at most so many at once, no long silence.
+    No unisons, notes of 10 ms to 5 s, at most so many at once, no long silence.
 
     Args:
         music: any notes.
@@ -124,11 +125,11 @@ def tame(music: Music, beat_ticks: float) -> Music:
     """
     if not len(music):
         return music
-    music = _no_unisons(music.sorted())
+    music = music.sorted()
     sustained = SUSTAINS[music.instruments]
     longest = np.clip(music.offsets - music.onsets, _SHORTEST, _LONGEST)
     music = replace(music, offsets=np.where(sustained, music.onsets + longest, music.onsets))
-    return _no_silence(_not_too_many(music), beat_ticks)
+    return _no_silence(_not_too_many(_no_unisons(music)), beat_ticks)
 
 
 def _no_unisons(music: Music) -> Music:

@@ -42,7 +42,7 @@ class Pool(nn.Module):
 
     def forward(self, x_BTC: Tensor, scored_BT: Tensor) -> Tensor:
         """Return what is pooled of the scored tokens, shape [B, 3 C], float32."""
-        x_BTC = self.norm(x_BTC).float()
+        x_BTC = self.norm(x_BTC.float())
         shares_BT = (x_BTC @ self.query.float()).masked_fill(~scored_BT, float("-inf")).softmax(dim=1)
         # What is not scored may be anything, even no number.
         x_BTC = x_BTC.masked_fill(~scored_BT[..., None], 0.0)

@@ -139,9 +139,10 @@ def settled(excerpt: Excerpt) -> Excerpt:
 
 def rows_of(excerpt: Excerpt, most_tokens: int = MOST_TOKENS) -> list[Row]:
     """Return an excerpt as rows of at most so many tokens, each with something to score."""
-    excerpt = settled(excerpt)
-    if not len(excerpt.music):
+    all_given = excerpt.prompt_ticks > 0 and excerpt.prompt_ticks >= excerpt.length_ticks
+    if all_given or not len(excerpt.music):
         return []
+    excerpt = settled(excerpt)
     room = most_tokens - len(excerpt.header.tokens())
     tokens = len(excerpt.music.tokens(excerpt.length_ticks, ends=excerpt.ends))
     parts = 1 if tokens <= room else -(-tokens * 10 // (room * 9))
