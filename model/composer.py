@@ -1,4 +1,4 @@
-"""The composer: a prompt in, the best of several candidates out."""
+"""The composer: a prompt in, one of the best of several candidates out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import torch
 
 from model.checkpoint import SHIPPED, fingerprint, load
 from model.corpus import tidy
+from model.critic.inner import InnerCritic
+from model.critic.spans import span_of
 from model.errors import ComposeError, PromptError
 from model.header import Header, groups_of, habit_key
 from model.instruments import members
@@ -21,6 +23,7 @@ from model.notes import Piece
 from model.prompt import Prompt
 from model.quality import Judgement, judge
 from model.sampler import Candidate, Sampler, Settings
+from model.selection import select
 from model.tokenizer import decode, encode_body
 from model.vocabulary import OWN_STYLES, VOCABULARY
 
@@ -57,17 +60,45 @@ class Take:
         }
 
 
-class Composer:
-    """A loaded checkpoint.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A candidate with its notes and how it was judged.
 
-    Raises:
-        CheckpointError: the checkpoint is missing, broken or of another vocabulary.
+    Attributes:
+        candidate: as it was drawn.
+        piece: its notes.
+        judgement: by measures and critic.
     """
 
-    def __init__(self, checkpoint: Path = SHIPPED) -> None:
+    candidate: Candidate
+    piece: Piece
+    judgement: Judgement
+
+
+def critic_of(checkpoint: Path) -> Path:
+    """Return where a checkpoint's inner critic lies: beside it."""
+    return checkpoint.with_name(f"{checkpoint.stem}-critic{checkpoint.suffix}")
+
+
+class Composer:
+    """A loaded checkpoint, with its inner critic where there is one.
+
+    Args:
+        checkpoint: the weights.
+        critic: its critic; None for the one beside the checkpoint, if there is one.
+
+    Raises:
+        CheckpointError: checkpoint or critic is missing, broken or of another
+            vocabulary, or the critic was trained with another checkpoint.
+    """
+
+    def __init__(self, checkpoint: Path = SHIPPED, critic: Path | None = None) -> None:
         model, self.card = load(checkpoint, torch.bfloat16)
         self.fingerprint = fingerprint(checkpoint)
         self.sampler = Sampler(model)
+        beside = critic_of(checkpoint)
+        path = critic or (beside if beside.exists() else None)
+        self.critic = None if path is None else InnerCritic(path, model)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -81,7 +112,7 @@ class Composer:
         progress: Callable[[float, float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Take:
-        """Compose candidates and return the best.
+        """Compose candidates and return the one that is chosen (see `model.selection`).
 
         Args:
             prompt: what is asked for.
@@ -93,8 +124,24 @@ class Composer:
             ComposingCancelledError: `cancelled` said so.
             ComposeError: no candidate has any music in it.
         """
-        prompt.check(*((self.styles,) if self.styles else ()))
         began = time.monotonic()
+        drafts = self.drafts(prompt, progress=progress, cancelled=cancelled)
+        judgements = tuple(draft.judgement for draft in drafts)
+        chosen = select(judgements, prompt.seed)
+        if not drafts[chosen].piece.notes:
+            raise ComposeError(f"seed {prompt.seed}: nothing but silence was composed; another seed may do better")
+        seconds = time.monotonic() - began
+        return Take(drafts[chosen].piece, prompt, judgements, chosen, self.fingerprint, seconds)
+
+    def drafts(
+        self,
+        prompt: Prompt,
+        *,
+        progress: Callable[[float, float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> list[Draft]:
+        """Compose candidates and judge them; arguments and errors as for `compose`."""
+        prompt.check(*((self.styles,) if self.styles else ()))
         opening, header = self._opening(prompt)
         settings = Settings(
             length_s=prompt.duration_s,
@@ -108,13 +155,14 @@ class Composer:
             top_p=prompt.top_p,
         )
         drawn = self.sampler.draw(settings, progress=progress, cancelled=cancelled)
+        liking: list[float] | list[None] = [None] * len(drawn)
+        if self.critic is not None:
+            liking = self.critic.log_odds([span_of(candidate, header) for candidate in drawn])
         pieces = [self._piece(candidate, prompt) for candidate in drawn]
-        judgements = [self._judge(p, c, prompt) for p, c in zip(pieces, drawn, strict=True)]
-        best = max(range(len(drawn)), key=lambda n: judgements[n].score)
-        if not pieces[best].notes:
-            raise ComposeError(f"seed {prompt.seed}: nothing but silence was composed; another seed may do better")
-        seconds = time.monotonic() - began
-        return Take(pieces[best], prompt, tuple(judgements), best, self.fingerprint, seconds)
+        return [
+            Draft(candidate, piece, self._judge(piece, candidate, prompt, log_odds))
+            for candidate, piece, log_odds in zip(drawn, pieces, liking, strict=True)
+        ]
 
     def _habits(self, style: str | None, groups: tuple[str, ...]) -> dict[str, Any]:
         """Return what goes without saying for a style and an ensemble."""
@@ -150,7 +198,7 @@ class Composer:
         piece = decode(candidate.head + candidate.tokens, prompt.title)
         return replace(piece, style=prompt.style)
 
-    def _judge(self, piece: Piece, candidate: Candidate, prompt: Prompt) -> Judgement:
+    def _judge(self, piece: Piece, candidate: Candidate, prompt: Prompt, critic: float | None) -> Judgement:
         surprise = -candidate.log_probability / max(1, candidate.composed)
         return judge(
             piece,
@@ -158,4 +206,5 @@ class Composer:
             wanted=prompt.instruments,
             nats_per_token=surprise,
             typical_nats=surprise if math.isnan(self.card.loss) else self.card.loss,
+            critic=critic,
         )

@@ -29,7 +29,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     compose = subparsers.add_parser(
         "compose",
         help="compose a piece",
-        description="Compose a piece: several candidates, the best of which is written.",
+        description="Compose a piece: several candidates, one of the best of which is written.",
         epilog=COMPOSE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -109,13 +109,15 @@ def run_compose(args: argparse.Namespace) -> int:
     composed_s = sum(j.measures.seconds for j in take.judgements)
     print(
         f"{args.output}: {take.piece.duration_s:.1f} s, {len(take.piece.notes)} notes for "
-        f"{', '.join(take.piece.instruments)}; the best of {len(take.judgements)}, composed in {take.seconds:.1f} s "
+        f"{', '.join(take.piece.instruments)}; chosen of {len(take.judgements)}, composed in {take.seconds:.1f} s "
         f"({composed_s / take.seconds:.1f} s of music a second)"
     )
     for n, judgement in enumerate(take.judgements):
         mark = "*" if n == take.chosen else " "
         faults = "; ".join(judgement.faults) or "no faults"
-        print(f"{mark} {n + 1}: score {judgement.score:+.2f}, {judgement.nats_per_token:.2f} nats a token, {faults}")
+        real = "" if judgement.critic is None else f"critic {judgement.critic:+.2f}, "
+        surprise = f"{judgement.nats_per_token:.2f} nats a token"
+        print(f"{mark} {n + 1}: score {judgement.score:+.2f}, {real}{surprise}, {faults}")
     if report is not None:
         print(f"{report.lufs:.1f} LUFS, {report.dbtp:.1f} dBTP")
     return 0

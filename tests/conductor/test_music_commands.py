@@ -107,7 +107,7 @@ class TestCompose:
         assert main([*composing, "--style", "bach", "--instruments", "piano, strings", "-o", str(out)]) == 0
         said = capsys.readouterr().out
         assert said.startswith(f"{out}: ")
-        assert "the best of 2" in said
+        assert "chosen of 2" in said
         assert len(re.findall(r"^[* ] \d: score [-+]", said, re.MULTILINE)) == 2
         assert said.count("\n* ") == 1
         piece = read_midi(out).piece

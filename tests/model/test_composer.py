@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from model.checkpoint import fingerprint
-from model.composer import Composer, Take
+from model.checkpoint import Card, fingerprint, load, save
+from model.composer import Composer, Take, critic_of
+from model.critic.network import Critic, CriticCard, digest, save_critic
 from model.errors import CheckpointError, ComposingCancelledError, PromptError
 from model.midi import write_midi
 from model.notes import Note, Piece, TempoMark
 from model.prompt import Prompt
-from tests.model.making import tune
+from tests.model.making import lively, tune
 
 ASKED = Prompt(style="bach", instruments=("piano", "drums"), duration_s=6.0, candidates=3, seed=4, title="Dawn")
 
@@ -53,6 +55,36 @@ def test_it_can_be_composed_again_from_its_story(take: Take, tiny_checkpoint: Pa
     again = Composer(tiny_checkpoint).compose(Prompt.of(take.provenance["prompt"]))
     assert again.piece == take.piece
     assert [j.score for j in again.judgements] == [j.score for j in take.judgements]
+
+
+@pytest.fixture(name="judged", scope="module")
+def _judged(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("judged") / "tiny.safetensors"
+    path.write_bytes(tiny_checkpoint.read_bytes())
+    generator, _ = load(path)
+    critic = Critic(generator)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(critic.out.weight)
+    save_critic(critic_of(path), critic, CriticCard(fingerprint(path), digest(generator), trained=1))
+    return path
+
+
+class TestACritic:
+    def test_beside_the_checkpoint_is_asked_of_every_candidate(self, judged: Path, take: Take) -> None:
+        again = Composer(judged).compose(ASKED)
+        liking = [j.critic for j in again.judgements]
+        assert None not in liking
+        assert len(set(liking)) == 3
+        assert [j.critic for j in take.judgements] == [None] * 3
+        assert [j.nats_per_token for j in again.judgements] == [j.nats_per_token for j in take.judgements]
+        best = max(j.critic for j in again.judgements if j.critic is not None and len(j.faults) == 0)
+        assert again.judgements[again.chosen].critic == best
+
+    def test_of_another_checkpoint_is_refused(self, judged: Path, tmp_path: Path) -> None:
+        other = lively(seed=5)
+        save(tmp_path / "other.safetensors", other, Card(other.config))
+        with pytest.raises(CheckpointError, match="judges the music of checkpoint"):
+            Composer(tmp_path / "other.safetensors", critic_of(judged))
 
 
 def test_a_tempo_asked_for_is_the_pieces(composer: Composer) -> None:
