@@ -169,10 +169,14 @@ class Composer:
         habits = self.card.habits
         return {} if style is None else habits.get(habit_key(style, groups)) or habits.get(style, {})
 
+    def header_of(self, prompt: Prompt) -> Header:
+        """Return what is said of a piece that goes on from nothing."""
+        groups = groups_of(prompt.ensemble) if prompt.instruments else ()
+        return Header(prompt.style, groups, tempo_bpm=prompt.tempo_bpm, **self._habits(prompt.style, groups))
+
     def _opening(self, prompt: Prompt) -> tuple[tuple[int, ...], Header]:
         """Return the tokens to go on from and what is said of the piece."""
-        groups = groups_of(prompt.ensemble) if prompt.instruments else ()
-        header = Header(prompt.style, groups, tempo_bpm=prompt.tempo_bpm, **self._habits(prompt.style, groups))
+        header = self.header_of(prompt)
         if prompt.opening is None:
             return (), header
         piece = tidy(read_midi(Path(prompt.opening)).piece)
