@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 INTERVAL_EDGES_S = 0.01 * 2.0 ** (np.arange(20) / 2)
 LENGTH_EDGES_S = 0.02 * 2.0 ** (np.arange(20) / 2)
 SLOTS_A_BEAT = 4
+# Tokens fall into these; the model's surprise is told apart by them.
+KINDS = ("note on", "note off", "wait", "other")
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 _SCALES = np.array([[(pitch - tonic) % 12 in _MAJOR for pitch in range(12)] for tonic in range(12)], float)
 

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 
 from model.context import Context, place
 from model.corpus import Corpus, Row
+from model.evaluation.measures import KINDS
 from model.header import Header
 from model.transformer import Places, Transformer
 from model.vocabulary import VOCABULARY
 from model.windows import PREROLL
-
-KINDS = ("note on", "note off", "wait", "other")
 
 
 @dataclass(frozen=True, slots=True)
