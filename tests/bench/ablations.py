@@ -47,10 +47,8 @@ def measured(
     return {
         "seed": plan.seed,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
-        "learned": spent.learned,
         "compile_s": round(compile_s, 1),
-        "tokens_per_s": round(spent.tokens_per_s, 1),
-        **{key: round(value, 3) for key, value in asdict(spent).items()},
+        **spent.as_dict(),
         **found.as_dict(),
         "bits_but_volume": round(found.per_note("volume"), 4),
     }
@@ -108,6 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     length = command.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, help="optimiser steps of each run (600)")
     length.add_argument("--seconds", type=float, help="seconds of each run instead")
+    command.add_argument("--processor-clock", action="store_true", help=options.PROCESSOR_CLOCK)
     command.add_argument("--only", default=",".join(VARIATIONS), help=f"some of {','.join(VARIATIONS)}")
     command.add_argument("--seeds", type=int, default=1, help="runs of each, one a seed (1)")
     command.add_argument("--most-tokens", type=int, default=4096, help="held-out tokens read of a piece (4096)")
@@ -117,7 +116,11 @@ def main(argv: list[str] | None = None) -> int:
         command.error(f"--only {','.join(unknown)}: it can be {', '.join(VARIATIONS)}")
     if args.quick and args.steps is None and args.seconds is None:
         args.steps = 6
-    budget = Budget(seconds=args.seconds) if args.seconds is not None else Budget(steps=args.steps or 600)
+    budget = (
+        Budget(args.seconds, processor=args.processor_clock)
+        if args.seconds is not None
+        else Budget(steps=args.steps or 600)
+    )
     with options.prepared(args) as ready:
         if ready is None:
             return 1

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from model.trainer import Plan, Trainer, on_device
 
@@ -32,10 +32,17 @@ class Learner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long to train: seconds, or else steps."""
+    """How long to train: seconds, or else steps.
+
+    Attributes:
+        seconds, steps: one of them.
+        processor: whether seconds are of processor time, all threads together: on a busy machine
+            a neighbour's work takes nothing from it.
+    """
 
     seconds: float | None = None
     steps: int | None = None
+    processor: bool = False
 
     def __post_init__(self) -> None:
         if (self.seconds is None) == (self.steps is None):
@@ -70,6 +77,19 @@ class Spent:
     def learned(self) -> bool:
         """Whether the loss is a number and fell."""
         return math.isfinite(self.last) and self.last < self.first
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures for the line of JSON; `tokens` are those seen in training."""
+        return {
+            "learned": self.learned,
+            "steps": self.steps,
+            "tokens_seen": self.tokens,
+            "tokens_per_s": round(self.tokens_per_s, 1),
+            "seconds": round(self.seconds, 2),
+            "processor_s": round(self.processor_s, 2),
+            "loss_first": round(self.first, 4),
+            "loss_last": round(self.last, 4),
+        }
 
 
 class Clock:
@@ -125,11 +145,12 @@ def train(
     losses: list[float] = []
     checked = 0
     while True:
-        seconds, _ = clock.read()
-        share = learner.step / budget.steps if budget.steps is not None else seconds / (budget.seconds or 1.0)
+        seconds, processor_s = clock.read()
+        spent_s = processor_s if budget.processor else seconds
+        share = learner.step / budget.steps if budget.steps is not None else spent_s / (budget.seconds or 1.0)
         if check is not None and checked < checks and share * checks >= checked + 1:
             with clock.stopped():
-                check(learner.tokens, seconds)
+                check(learner.tokens, spent_s)
             checked += 1
         if share >= 1.0 and losses:
             break
