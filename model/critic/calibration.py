@@ -63,7 +63,7 @@ def area(
     found = []
     of_real = [np.flatnonzero(real_groups == g) for g in groups]
     of_other = [np.flatnonzero(other_groups == g) for g in groups]
-    for _ in range(draws):
+    for _ in range(draws if len(groups) else 0):
         drawn = rng.integers(0, len(groups), len(groups))
         a = np.concatenate([of_real[n] for n in drawn])
         b = np.concatenate([of_other[n] for n in drawn])

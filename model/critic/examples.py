@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.corpus import Corpus
+from model.corpus import Row as Piece
 from model.critic.corruptions import CORRUPTIONS
 from model.critic.excerpts import Pieces, Place, draw_own, vary
 from model.critic.replay import Generation
@@ -74,42 +75,38 @@ class Examples:
         found: list[Row] = []
         labels: list[bool] = []
         for n in range(rows // 2):
-            real, other = self._pair(rng, own=n % 2 == 0)
-            found += [self._row(real, rng), self._row(other, rng)]
+            # Of a long excerpt any part.
+            found += [part[int(rng.integers(len(part)))] for part in self._pair(rng, own=n % 2 == 0)]
             labels += [True, False]
         return found, labels
 
-    def _row(self, excerpt: Excerpt, rng: np.random.Generator) -> Row:
-        rows = rows_of(excerpt, self.most_tokens)
-        return rows[int(rng.integers(len(rows)))]
-
-    def _pair(self, rng: np.random.Generator, *, own: bool) -> tuple[Excerpt, Excerpt]:
-        """Return real music and the composer's own, or real music broken, that lie alike."""
+    def _pair(self, rng: np.random.Generator, *, own: bool) -> tuple[list[Row], list[Row]]:
+        """Return rows of real music and of the composer's own, or of real music broken, that lie alike."""
         for _ in range(_TRIES):
             generation = self.own[int(rng.integers(len(self.own)))]
-            style = self.corpus.rows[generation.source].style
+            source = self.corpus.rows[generation.source]
             drawn = draw_own(generation.span, rng)
             if drawn is None:
                 continue
             place, composed = drawn
-            real = self.pieces.draw(place, style, rng)
-            other = vary(composed, rng) if own else self._broken(place, style, rng)
+            real = self.pieces.draw(place, source, rng)
+            other = vary(composed, rng) if own else self._broken(place, source, rng)
             if real is None or other is None:
                 continue
-            real = vary(real, rng)
-            if rows_of(real, self.most_tokens) and rows_of(other, self.most_tokens):
-                return real, other
+            pair = rows_of(vary(real, rng), self.most_tokens), rows_of(other, self.most_tokens)
+            if all(pair):
+                return pair
         raise CorpusError(
             f"after {_TRIES} tries no real piece of the same style and length was found for a composed one; "
             "the corpus has too few pieces of 15 s or more"
         )
 
-    def _broken(self, place: Place, style: str | None, rng: np.random.Generator) -> Excerpt | None:
+    def _broken(self, place: Place, like: Piece, rng: np.random.Generator) -> Excerpt | None:
         kind = str(rng.choice([name for name in CORRUPTIONS if name != "cut"]))
         if place.kind in ("ending", "whole") and rng.random() < _CUT:
             # As long as what ends, from where nothing does.
             kind, place = "cut", replace(place, kind="middle" if place.kind == "ending" else "opening")
-        real = self.pieces.draw(place, style, rng)
+        real = self.pieces.draw(place, like, rng)
         return None if real is None else CORRUPTIONS[kind](settled(vary(real, rng)), rng)
 
     def held_out(self, *, lengths: Sequence[str] = tuple(LENGTHS_S), most: int = 10_000) -> list[Example]:
@@ -134,14 +131,14 @@ class Examples:
         if drawn is None:
             return []
         place, composed = drawn
-        real = self.pieces.draw(place, source.style, rng, first=source)
+        real = self.pieces.draw(place, source, rng, itself=1.0)
         if real is None:
             return []
         excerpts: list[tuple[str, Excerpt | None]] = [("real", real), ("own", composed)]
         for name, corruption in CORRUPTIONS.items():
             if name == "cut":
                 goes_on = replace(place, kind="middle" if place.kind == "ending" else "opening")
-                whole = self.pieces.draw(goes_on, source.style, rng, first=source) if real.ends else None
+                whole = self.pieces.draw(goes_on, source, rng, itself=1.0) if real.ends else None
                 excerpts.append((name, None if whole is None else corruption(settled(whole), rng)))
             else:
                 excerpts.append((name, corruption(settled(real), rng)))

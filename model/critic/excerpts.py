@@ -147,39 +147,40 @@ class Pieces:
 
     def __init__(self, corpus: Corpus, splits: Sequence[str]) -> None:
         self.corpus = corpus
-        by_style: defaultdict[str, list[Row]] = defaultdict(list)
+        alike: defaultdict[tuple[str | None, bool], list[Row]] = defaultdict(list)
         for row in corpus.rows:
             if row.split in splits:
-                by_style[row.style or "?"].append(row)
-        self._by_style = {style: (rows, np.array([row.ticks for row in rows])) for style, rows in by_style.items()}
+                alike[row.style, row.performed].append(row)
+        self._alike = {key: (rows, np.array([row.ticks for row in rows])) for key, rows in alike.items()}
 
-    def fitting(self, place: Place, style: str | None) -> list[Row]:
-        """Return the pieces of a style that have such a place."""
-        if (style or "?") not in self._by_style:
+    def fitting(self, place: Place, like: Row) -> list[Row]:
+        """Return the pieces that have such a place and are of a piece's style, played or written as it is.
+
+        Those for the same groups of instruments, where there are any.
+        """
+        if (like.style, like.performed) not in self._alike:
             return []
-        rows, ticks = self._by_style[style or "?"]
+        rows, ticks = self._alike[like.style, like.performed]
         if place.kind == "whole":
             fits = (ticks < place.length_ticks * AS_LONG) & (ticks > place.length_ticks / AS_LONG)
         else:
             fits = ticks * WHOLE >= place.length_ticks
-        return [rows[n] for n in np.flatnonzero(fits)]
+        found = [rows[n] for n in np.flatnonzero(fits)]
+        return [row for row in found if row.groups == like.groups] or found
 
-    def draw(
-        self, place: Place, style: str | None, rng: np.random.Generator, first: Row | None = None
-    ) -> Excerpt | None:
-        """Return an excerpt that lies so in a real piece of a style; None where there is none.
+    def draw(self, place: Place, like: Row, rng: np.random.Generator, itself: float = 0.5) -> Excerpt | None:
+        """Return an excerpt that lies so in a real piece like another; None where there is none.
 
         Args:
             place: how it shall lie.
-            style: of the piece.
+            like: the other piece.
             rng: chooses among the pieces.
-            first: taken before all others if it fits.
+            itself: chance that the other piece itself is taken if it fits.
         """
-        fitting = self.fitting(place, style)
+        fitting = self.fitting(place, like)
         if not fitting:
             return None
-        row = first if first in fitting else fitting[int(rng.integers(len(fitting)))]
-        assert row is not None
+        row = like if rng.random() < itself and like in fitting else fitting[int(rng.integers(len(fitting)))]
         if place.kind == "whole":
             excerpt = of_piece(self.corpus, row, 0, row.ticks)
         else:

@@ -27,6 +27,7 @@ _SILENCE = round(LONGEST_SILENCE_S * TICKS_PER_SECOND)
 # The grammar lets a note begin while more than this is left.
 _RING = round(LAST_ONSET_S * TICKS_PER_SECOND) + 1
 _SHORTEST = 1
+_BLUR_TICKS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,26 @@ def _no_silence(music: Music, beat_ticks: float) -> Music:
         return music
     cut = np.concatenate([[0.0], np.cumsum(beats)]) * beat_ticks
     return music.moved(-np.rint(cut).astype(np.int64))
+
+
+def blur(music: Music, prompt_ticks: int = 0) -> Music:
+    """Return music heard no finer than one hears: every chord but the first a tick or so beside.
+
+    Composed music keeps its beat to a tick or two, scores keep it exactly. Nobody hears that, but a critic
+    would hear nothing else. The same music is always blurred the same way.
+
+    Args:
+        music: from its first note.
+        prompt_ticks: what begins up to here stays there, and what begins later, later.
+    """
+    seed = [len(music), *(int(column.sum()) for column in (music.onsets, music.pitches, music.levels))]
+    chords, which = np.unique(music.onsets, return_inverse=True)
+    moves = np.rint(np.random.default_rng(seed).normal(0.0, _BLUR_TICKS, len(chords))).astype(np.int64)
+    moves[0] = 0
+    given = music.onsets <= prompt_ticks if prompt_ticks else np.zeros(len(music), bool)
+    onsets = np.maximum(music.onsets + moves[which], np.where(given, 0, prompt_ticks + (prompt_ticks > 0)))
+    onsets = np.where(given, np.minimum(onsets, prompt_ticks), onsets)
+    return _no_unisons(replace(music, onsets=onsets, offsets=music.offsets + onsets - music.onsets).sorted())
 
 
 def ring_out(music: Music) -> Music:

@@ -1,8 +1,9 @@
 """Spans of music as the critic reads them: by one rule, whoever made the music.
 
 The context of a span is made from the span alone: time runs from 0 at its first
-note, the beat is its header's tempo, and its length is its own where it ends
-with the piece, else 200 s more. Nothing tells where it was cut from.
+note, the beat is about its header's tempo, and its length is its own where it
+ends with the piece, else 200 s more. Nothing tells where it was cut from, and
+timing is told no finer than it is heard.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.context import Context, place
-from model.critic.music import Music, music_of, ring_out, tame
+from model.critic.music import Music, blur, music_of, ring_out, tame
 from model.header import Header
 from model.sampler import Candidate
 from model.transformer import Places
@@ -28,6 +29,8 @@ MOST_TOKENS = 1024
 # What is left of a piece that goes on: more than the countdown can say.
 GOES_ON_TICKS = 200 * TICKS_PER_SECOND
 DEFAULT_BPM = 120.0
+# The beat that is told is off by so much, as a fraction.
+_DRIFT = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,11 @@ def rows_of(excerpt: Excerpt, most_tokens: int = MOST_TOKENS) -> list[Row]:
     if all_given or not len(excerpt.music):
         return []
     excerpt = settled(excerpt)
+    # What is blurred past the end makes the end later.
+    heard = blur(excerpt.music, excerpt.prompt_ticks)
+    excerpt = replace(excerpt, music=heard, length_ticks=max(excerpt.length_ticks, int(heard.onsets[-1]) + 1))
+    if excerpt.ends:
+        excerpt = replace(excerpt, length_ticks=max(excerpt.length_ticks, int(heard.offsets.max())))
     room = most_tokens - len(excerpt.header.tokens())
     tokens = len(excerpt.music.tokens(excerpt.length_ticks, ends=excerpt.ends))
     parts = 1 if tokens <= room else -(-tokens * 10 // (room * 9))
@@ -170,7 +178,9 @@ def rows_of(excerpt: Excerpt, most_tokens: int = MOST_TOKENS) -> list[Row]:
 def _row(part: Excerpt, most_tokens: int) -> Row:
     body = part.music.tokens(part.length_ticks, ends=part.ends)
     ticks = np.cumsum(VOCABULARY.wait_ticks[body])
-    beats = (ticks / part.beat_ticks).astype(np.float32)
+    # Composed music drifts from the beat of its header, slower than one hears: so does the beat that is told.
+    rng = np.random.default_rng([len(body), int(body.sum())])
+    beats = (rng.uniform(0, 16) + ticks / part.beat_ticks * np.exp(rng.normal(0, _DRIFT))).astype(np.float32)
     where = place(body, ticks, beats, part.length_ticks + (0 if part.ends else GOES_ON_TICKS))
     head = np.array(part.header.tokens(), np.int64)
     context = Context._make(np.concatenate([np.repeat(field[:1], len(head), axis=0), field]) for field in where)

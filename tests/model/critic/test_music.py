@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.corpus import tidy
-from model.critic.music import Music, music_of, ring_out, tame
+from model.critic.music import Music, blur, music_of, ring_out, tame
 from model.grammar import MOST_AT_ONCE, MOST_SOUNDING, Grammar
 from model.instruments import BY_NAME
 from model.notes import Piece
@@ -89,3 +89,18 @@ def test_the_last_notes_ring_as_long_as_a_composers_must() -> None:
     found = ring_out(music)
     assert found.offsets.max() >= found.onsets[-1] + 80
     assert (found.onsets == music.onsets).all()
+
+
+@given(SEEDS)
+@settings(max_examples=25, deadline=None)
+def test_blurred_music_is_the_same_a_tick_or_so_beside_and_always_the_same_way(seed: int) -> None:
+    music = tame(read(tune(20.0, seed)), 50.0)
+    found = blur(music)
+    assert found.tokens(2000, ends=False).tolist() == blur(music).tokens(2000, ends=False).tolist()
+    assert len(found) == len(music)
+    assert found.onsets[0] == 0
+    assert 0.2 < np.abs(found.onsets - music.onsets).mean() < 2
+    # Chords stay chords.
+    assert len(np.unique(found.onsets)) <= len(np.unique(music.onsets))
+    prompted = blur(music, 500)
+    assert (prompted.onsets <= 500).sum() == (music.onsets <= 500).sum()

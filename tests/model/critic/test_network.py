@@ -55,10 +55,10 @@ def test_its_upper_half_begins_as_the_generators_and_is_its_own(generator: Trans
     names = {name.split(".")[0] for name, _ in critic.named_parameters()}
     assert names == {"blocks", "pool", "inner", "out"}
     before = digest(generator)
-    torch.nn.functional.softplus(critic(stack([row()]))).sum().backward()
+    critic(stack([row()])).sum().backward()
     with torch.no_grad():
         for weight in critic.parameters():
-            weight += 1.0
+            weight.add_(1.0)
     assert digest(generator) == before
     assert all(weight.grad is None for weight in generator.parameters())
 
@@ -149,7 +149,9 @@ class TestItsFile:
     def test_is_refused_for_another_generator(self, path: Path, tmp_path: Path) -> None:
         save(tmp_path / "other.safetensors", lively(seed=5), Card(PRESETS["tiny"]))
         other, _ = load(tmp_path / "other.safetensors")
-        with pytest.raises(CheckpointError, match=r"judges the music of checkpoint ffffffffffff\.\.\., not of this one"):
+        with pytest.raises(
+            CheckpointError, match=r"judges the music of checkpoint ffffffffffff\.\.\., not of this one"
+        ):
             load_critic(path, other)
         assert fingerprint(tmp_path / "other.safetensors") != "f" * 64
 
@@ -163,7 +165,9 @@ class TestItsFile:
         with pytest.raises(CheckpointError, match="not a critic of this program"):
             load_critic(tmp_path / "model.safetensors", generator)
 
-    def test_is_refused_where_its_weights_do_not_fit(self, critic: Critic, generator: Transformer, tmp_path: Path) -> None:
+    def test_is_refused_where_its_weights_do_not_fit(
+        self, critic: Critic, generator: Transformer, tmp_path: Path
+    ) -> None:
         card = CriticCard("f" * 64, digest(generator), 1)
         save_critic(tmp_path / "odd.safetensors", critic, replace(card, trained=2))
         with pytest.raises(CheckpointError, match="its weights do not fit its shape"):

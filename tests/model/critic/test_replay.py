@@ -27,7 +27,9 @@ def _filled(tunes: Corpus, tiny_checkpoint: Path, tmp_path_factory: pytest.TempP
 
 
 def facts(store: Store) -> list[tuple[object, ...]]:
-    return [(g.batch, g.candidate, g.source, g.temperature, g.prompt_tokens, g.tokens.tolist()) for g in store.generations]
+    return [
+        (g.batch, g.candidate, g.source, g.temperature, g.prompt_tokens, g.tokens.tolist()) for g in store.generations
+    ]
 
 
 def test_it_says_how_each_piece_came_about(filled: Path, tunes: Corpus, tiny_checkpoint: Path) -> None:
@@ -58,9 +60,7 @@ def test_a_prompt_is_the_opening_of_its_source(filled: Path, tunes: Corpus) -> N
         assert excerpt_of(g.span).prompt_ticks > 0
 
 
-def test_stopped_and_gone_on_it_is_the_same(
-    filled: Path, tunes: Corpus, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_stopped_and_gone_on_it_is_the_same(filled: Path, tunes: Corpus, tiny_checkpoint: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store", tunes)
     steps = 0
 
