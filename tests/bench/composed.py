@@ -8,6 +8,7 @@ chosen. The peer samples with the same temperature and nucleus.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -140,11 +141,13 @@ def overlap(pieces: Sequence[Piece], real: Sequence[Piece], span: Span, seed: in
         for f in FEATURES
         if not f.structure
     }
+    ratio = mean_ratio(list(found.values()))
     return {
         "composed": len(pieces),
         "silent": len(pieces) - len(made),
         "real": len(true),
-        "ratio": round(mean_ratio(list(found.values())), 4),
+        # Of too little music nothing can be said, and JSON has no word for that but null.
+        "ratio": None if math.isnan(ratio) else round(ratio, 4),
         "by_measure": {
             key: {
                 "overlap": round(o.ours.mean, 4),
