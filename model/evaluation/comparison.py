@@ -214,9 +214,9 @@ def _columns(rows: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
 def _mean(values: Floats, weights: Floats) -> tuple[float, ...]:
     known = ~np.isnan(values).any(axis=1)
     if not (weights * known).any():
-        return (math.nan,) * values.shape[1]
-    means = (values[known] * weights[known, None]).sum(axis=0) / weights[known].sum()
-    return tuple(float(mean) for mean in means)
+        return tuple(math.nan for _ in range(values.shape[1]))
+    means: Floats = (values[known] * weights[known, None]).sum(axis=0) / weights[known].sum()
+    return tuple(map(float, means))
 
 
 def _scores(

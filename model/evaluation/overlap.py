@@ -74,8 +74,8 @@ class Draw(NamedTuple):
 def shared_area(own: Floats, across: Floats) -> float:
     """Return the overlapped area of the densities of two samples of distances, 0 to 1.
 
-    Kernel densities with Gaussian kernels, as wide for both (Scott's rule on both
-    together), mirrored at 0 because no distance is less.
+    Kernel densities with Gaussian kernels, as wide for both (Scott's rule on the
+    narrower), mirrored at 0 because no distance is less.
 
     Args:
         own: distances, 0 or more; shape [any], not empty.
@@ -85,7 +85,7 @@ def shared_area(own: Floats, across: Floats) -> float:
     most = float(both.max())
     if most <= 1e-12:
         return 1.0
-    width = max(float(both.std()) * len(both) ** -0.2, most / GRID)
+    width = max(min(float(some.std()) * len(some) ** -0.2 for some in (own, across)), most / GRID)
     step = most * 1.05 / GRID
     reach = min(GRID, int(np.ceil(4 * width / step)))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)

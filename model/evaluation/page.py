@@ -195,7 +195,7 @@ def _definitions() -> str:
 def _faults(one: dict[str, Any]) -> str:
     ours, real = one["faults"], one["real_faults"] or {}
     lines = [
-        ("proper endings", "proper", _percent, "not left hanging, not cut off; a longer last note or the tonic in the bass"),
+        ("proper endings", "proper", _percent, "not left hanging, not cut off; a longer last note or the tonic below"),
         ("released", "released", _percent, "the last notes struck end within 2 s of the end of all"),
         ("not cut off", "whole", _percent, "the last notes are at least half as long as notes mostly are"),
         ("longer last note", "longer", _percent, "by a quarter at least"),
@@ -259,7 +259,7 @@ def _copying(one: dict[str, Any]) -> str:
                 if run["notes"] and key == "set"
             ]
     return (
-        "<p>The longest stretch of an excerpt whose intervals and instruments also stand in training music, in any key, "
+        "<p>The longest stretch of an excerpt whose intervals and instruments are those of training music in any key, "
         "at least 12 of them; an upper bound, as a run may be pieced together from several pieces. Held-out music "
         "shows how much is common property.</p>"
         + _table(["line", "music", "median", "95th percentile", "longest (notes)", "shingles shared"], rows)
