@@ -30,6 +30,11 @@ class Box:
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0.0, across) * max(0.0, down)
 
+    def distance(self, x: float, y: float) -> float:
+        """Return how far a point is from it, 0 within."""
+        aside = max(self.left - x, x - self.right, 0.0)
+        return float(np.hypot(aside, max(self.top - y, y - self.bottom, 0.0)))
+
     def within(self, width: float, height: float) -> bool:
         """Return whether it lies on a sheet."""
         return self.left >= 0 and self.top >= 0 and self.right <= width and self.bottom <= height
@@ -120,5 +125,7 @@ def _candidates(point: NDArray[np.float64], radius: float, size: tuple[float, fl
             # The edge of the box, not its middle, is so far away.
             middle_x = x + np.cos(angle) * (away + width / 2)
             middle_y = y + np.sin(angle) * (away + height / 2)
-            boxes.append(Box(middle_x - width / 2, middle_y - height / 2, middle_x + width / 2, middle_y + height / 2))
+            box = Box(middle_x - width / 2, middle_y - height / 2, middle_x + width / 2, middle_y + height / 2)
+            if box.distance(x, y) >= radius:
+                boxes.append(box)
     return boxes

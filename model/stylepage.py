@@ -33,7 +33,10 @@ COLOURS: dict[str, tuple[str, str]] = {
     "drums": ("#646b7a", "#b3b9c6"),
     OTHER: ("#8a8a8a", "#8a8a8a"),
 }
-SUBTITLE = "near: alike to the model (t-SNE of the cosine similarity of embeddings) · size: pieces it learned from"
+SUBTITLE = (
+    "near: alike to the model (t-SNE of the cosine similarity of embeddings) · line: a nearest one · "
+    "colour: what it most often is · size: pieces it learned from"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,7 @@ class Drawn:
     @property
     def far(self) -> bool:
         """Whether its name is so far from its dot that a line must lead there."""
-        near_x = min(max(self.x, self.label.left), self.label.right)
-        near_y = min(max(self.y, self.label.top), self.label.bottom)
-        return float(np.hypot(near_x - self.x, near_y - self.y)) > self.radius + 12.0
+        return self.label.distance(self.x, self.y) > self.radius + 12.0
 
 
 def radius_of(pieces: int) -> float:
@@ -64,7 +65,7 @@ def arrange(spots: list[Spot]) -> list[Drawn]:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    font = FontProperties(family="DejaVu Sans")  # type: ignore[arg-type]
+    font = FontProperties(family="DejaVu Sans")
     radii = [radius_of(spot.known.pieces) for spot in spots]
     points = fit(np.array([[spot.x, -spot.y] for spot in spots]), radii, SHEET)
     sizes = [

@@ -93,9 +93,10 @@ def run_styles(args: argparse.Namespace) -> int:
     most = max(style.pieces for style in known)
     pieces = sum(style.pieces for style in known)
     print(f"{path} was trained on {pieces:,} pieces in {len(known)} styles:\n")
-    print(f"  {'style':<12} {'pieces':>6}  {'':<{BAR}}  mostly")
+    print(f"  {'style':<12} {'pieces':>6}  {'':<{BAR}}  most often")
     for style in known:
-        bar = "━" * max(1, round(BAR * style.pieces / most))
+        eighths = max(1, round(8 * BAR * style.pieces / most))
+        bar = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
         played = {True: ", performed", False: ", from scores", None: ""}[style.performed]
         hardly = "  (hardly known)" if style.few else ""
         print(f"  {style.name:<12} {style.pieces:>6,}  {bar:<{BAR}}  {style.genre or '?'}{played}{hardly}")
