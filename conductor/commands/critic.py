@@ -55,6 +55,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--also", type=Path, action="append", default=[], metavar="FILE", help="another that composes, in turns"
     )
     critic.add_argument("--generations", type=int, default=400, help="pieces in the store (400)")
+    critic.add_argument("--candidates", type=int, default=8, help="composed side by side, of a header (8)")
     critic.add_argument("--longest", type=float, default=120.0, metavar="S", help="of a composed piece (120 s)")
     critic.add_argument("--steps", type=int, default=600, help="optimiser steps in all; 0 only composes (600)")
     critic.add_argument("--rows", type=int, default=16, help="excerpts in a batch, a multiple of 4 (16)")
@@ -128,8 +129,9 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--steps {args.steps}: 0 only composes, 1 or more train")
     if args.rows < 4 or args.rows % 4:
         raise UsageError(f"--rows {args.rows}: it needs a multiple of 4 (half real, a quarter own, a quarter broken)")
-    if args.check_every < 1:
-        raise UsageError(f"--check-every {args.check_every}: it needs 1 at least")
+    for name in ("check_every", "candidates"):
+        if getattr(args, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it needs 1 at least")
     if args.longest < 20:
         raise UsageError(f"--longest {args.longest:g}: it needs 20 s at least")
     if args.steps and args.generations < args.rows:
@@ -172,6 +174,7 @@ def _compose(args: argparse.Namespace, store: Store, corpus: Corpus, checkpoints
                 checkpoints,
                 corpus,
                 args.generations,
+                candidates=args.candidates,
                 seed=args.seed,
                 longest_s=args.longest,
                 progress=tell,

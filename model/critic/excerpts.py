@@ -58,7 +58,8 @@ def of_piece(corpus: Corpus, row: Row, start: int, length: int) -> Excerpt:
     ticks = corpus.ticks[row.offset : row.offset + row.tokens].astype(np.int64)
     last = start + length
     ends = last >= row.ticks
-    first = int(np.searchsorted(ticks, start, "left"))
+    # One token more, so that it is known which beat it begins on.
+    first = max(0, int(np.searchsorted(ticks, start, "left")) - 1)
     # What sounds at the end is ended a little after it.
     final = int(np.searchsorted(ticks, last + round(LONGEST_NOTE_S * TICKS_PER_SECOND), "right"))
     here = slice(row.offset + first, row.offset + final)
