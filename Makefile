@@ -11,7 +11,8 @@ ARGS ?=
 SETLIST ?= setlists/concert.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup concert test lint test-obs bench lock clean
+.PHONY: help setup concert test lint test-obs bench bench-training bench-speed bench-ablations bench-scaling bench-peer \
+    lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +38,15 @@ bench: $(VENV)/.dev  ## benchmarks: a table and a JSON line each
 	@shopt -s nullglob; for bench in tests/bench/bench_*.py; do \
 	    echo "# $$bench"; $(VENV)/bin/python -m tests.bench.$$(basename $$bench .py) || exit 1; done
 
+# Hours each, on a built corpus: make bench-training ARGS="--data DIR --out DIR". A run that is in --out is not run again.
+bench-training: bench-speed bench-ablations bench-scaling bench-peer  ## benchmarks of training: hours; needs ARGS="--data DIR --out DIR"
+
+bench-speed bench-ablations bench-scaling: $(VENV)/.dev
+	@$(VENV)/bin/python -m tests.bench.$(patsubst bench-%,%,$(subst bench-speed,bench-training_speed,$@)) $(ARGS)
+
+bench-peer: $(VENV)/.bench
+	@$(VENV)/bin/python -m tests.bench.peer $(ARGS)
+
 # --allow-unsafe pins setuptools too. The CPU suffix is setup.sh's business, not the lock's; the line of the
 # package itself (its dev extra names its gpu extra) would be a path on this machine.
 lock: $(VENV)/.dev  ## write requirements.lock and requirements-dev.lock anew from pyproject.toml
@@ -60,3 +70,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 
 $(VENV)/.air: $(VENV)/.dev
 	@./setup.sh air
+
+# The peer's libraries; the torch that is there stays.
+$(VENV)/.bench: pyproject.toml $(VENV)/.dev
+	@$(VENV)/bin/python -m pip install -q -c requirements-dev.lock -e '.[bench]' && touch $@

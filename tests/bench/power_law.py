@@ -87,13 +87,14 @@ def _fitted(weights_R: Tensor, tokens_R: Tensor, loss_R: Tensor, start: Tensor) 
     return (value if math.isfinite(value) else math.inf), found.detach()
 
 
-def fit(runs: Sequence[Run], starts: int = 24, seed: int = 0) -> Law:
+def fit(runs: Sequence[Run], starts: int = 24, seed: int = 0, near: Law | None = None) -> Law:
     """Return the law that fits some runs best, of many starts.
 
     Args:
         runs: at least `FEWEST`, of at least two sizes and two numbers of tokens.
         starts: how many.
         seed: of the starts.
+        near: a law to start from too.
 
     Raises:
         ValueError: there are too few runs to tell five parameters from.
@@ -106,6 +107,10 @@ def fit(runs: Sequence[Run], starts: int = 24, seed: int = 0) -> Law:
     rng = np.random.default_rng(seed)
     lowest = float(loss_R.min())
     tries = []
+    if near is not None:
+        # A parameter that vanished would never come back.
+        known = torch.tensor([near.floor, near.a, near.alpha, near.b, near.beta]).double().clamp(min=1e-3)
+        tries.append(_fitted(weights_R, tokens_R, loss_R, known.log()))
     for _ in range(starts):
         start = [lowest * rng.uniform(0.3, 0.98), lowest * rng.uniform(0.05, 1), rng.uniform(0.1, 1)]
         start += [lowest * rng.uniform(0.05, 1), rng.uniform(0.1, 1)]
@@ -117,8 +122,15 @@ def fit(runs: Sequence[Run], starts: int = 24, seed: int = 0) -> Law:
     return Law(floor, a, alpha, b, beta, error)
 
 
-def resampled(runs: Sequence[Run], count: int, seed: int = 0) -> list[Law]:
-    """Return laws fitted to runs drawn with replacement; a draw that says too little is drawn again."""
+def resampled(runs: Sequence[Run], law: Law, count: int, seed: int = 0) -> list[Law]:
+    """Return laws fitted to runs drawn with replacement; a draw that says too little is drawn again.
+
+    Args:
+        runs: to draw from.
+        law: fitted to all of them, where each fit starts.
+        count: how many.
+        seed: of the draws.
+    """
     rng = np.random.default_rng(seed)
     laws: list[Law] = []
     tried = 0
@@ -127,7 +139,7 @@ def resampled(runs: Sequence[Run], count: int, seed: int = 0) -> list[Law]:
         drawn = [runs[n] for n in rng.integers(0, len(runs), len(runs))]
         if len({(r.weights, r.tokens) for r in drawn}) < 5 or len({r.weights for r in drawn}) < 2:
             continue
-        laws.append(fit(drawn, starts=6, seed=tried))
+        laws.append(fit(drawn, starts=2, seed=tried, near=law))
     return laws
 
 

@@ -7,7 +7,7 @@ is fitted to them (`tests.bench.power_law`) and says what each size would reach
 in `--hours` of this machine, with the uncertainty of refitted laws. The plot
 shows held-out loss against tokens and against seconds: points are finished
 runs, thin lines the longest run on its way (its rate still high), thick lines
-the law.
+the law, with the band in which 95 % of its refits lie.
 
 Runs are kept under --out and not run again: sizes may be trained side by side
 (`--only 3M,12M` and `--only 6M,24M` into one folder), and the last command,
@@ -71,7 +71,7 @@ def measured(
         way.append({"tokens": tokens, "seconds": round(seconds, 1), "bits_per_note": round(found.per_note(), 4)})
 
     compile_s = compile_first(trainer)
-    spent = train(trainer, budget, check=look, checks=CHECKS)
+    spent = train(trainer, budget, check=look, checks=4 if args.quick else CHECKS)
     found = heldout.bits(trainer.model.eval(), batches, len(texts), autocast=trainer.autocast)
     return {
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
@@ -104,8 +104,24 @@ def run_of(size: str, figures: dict[str, Any]) -> Run:
     return Run(size, figures["parameters"], figures["tokens_seen"], figures["spent_s"], figures["bits_per_note"])
 
 
-def plot(path: Path, runs: Sequence[Run], ways: dict[str, list[dict[str, float]]], law: Law, hours: float) -> None:
-    """Draw held-out loss against tokens and against seconds."""
+def plot(
+    path: Path,
+    runs: Sequence[Run],
+    ways: dict[str, list[dict[str, float]]],
+    law: Law,
+    others: Sequence[Law],
+    hours: float,
+) -> None:
+    """Draw held-out loss against tokens and against hours.
+
+    Args:
+        path: of the picture.
+        runs: finished ones.
+        ways: loss on the way of the longest run, by size.
+        law: fitted to the runs.
+        others: refitted, for the band in which 95 % of them lie.
+        hours: to look ahead to.
+    """
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
@@ -117,9 +133,12 @@ def plot(path: Path, runs: Sequence[Run], ways: dict[str, list[dict[str, float]]
         speed = own[-1].tokens / own[-1].seconds
         tokens = np.geomspace(own[0].tokens, speed * hours * 3600, 200)
         said = [law.loss(own[0].weights, t) for t in tokens]
+        refitted = [[other.loss(own[0].weights, t) for t in tokens] for other in others or [law]]
+        low, high = np.percentile(refitted, (2.5, 97.5), axis=0)
         way = [w for w in ways.get(size, []) if w["bits_per_note"] < 1.6 * max(r.loss for r in own)]
         label = f"{size} ({own[0].weights / 1e6:.1f} M)"
         for axes, of_tokens in ((by_tokens, 1e-6), (by_hours, 1 / speed / 3600)):
+            axes.fill_between(tokens * of_tokens, low, high, color=colour, alpha=0.12, linewidth=0)
             axes.plot(tokens * of_tokens, said, color=colour, linewidth=2, label=label)
             axes.plot([r.tokens * of_tokens for r in own], [r.loss for r in own], "o", color=colour)
             axes.plot(
@@ -133,7 +152,10 @@ def plot(path: Path, runs: Sequence[Run], ways: dict[str, list[dict[str, float]]
         axes.grid(alpha=0.3, which="both")
     by_hours.axvline(hours, color="grey", linestyle=":")
     by_hours.legend()
-    figure.suptitle(f"Points: finished runs. Thin: the longest run on its way. Thick: the law, to {hours:g} h.")
+    figure.suptitle(
+        f"Points: finished runs. Thin: the longest on its way, on part of the music. "
+        f"Thick: the law, to {hours:g} h, and 95 % of its refits"
+    )
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -197,9 +219,9 @@ def main(argv: list[str] | None = None) -> int:
         law, outlooks = None, []
         if len(wanted) > 1:
             law = fit(runs)
-            laws = resampled(runs, 8 if args.quick else REFITS)
+            laws = resampled(runs, law, 4 if args.quick else REFITS)
             outlooks = outlook(law, laws, runs, args.hours * 3600, corpus_tokens)
-            plot(out / "scaling.png", runs, ways, law, args.hours)
+            plot(out / "scaling.png", runs, ways, law, laws, args.hours)
             print(out / "scaling.png")
     print(table(runs, outlooks, law, args.hours))
     rows = [asdict(run) for run in runs]
