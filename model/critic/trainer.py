@@ -124,7 +124,7 @@ class CriticTrainer:
             return False
         try:
             state = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except (OSError, RuntimeError, EOFError, IndexError, pickle.UnpicklingError) as error:
             raise CheckpointError(f"{path}: cannot be read ({_first_line(error)}); remove it to start anew") from error
         if state.get("vocabulary") != VOCABULARY.hash or state.get("weights") != self.card.weights:
             raise CheckpointError(f"{path}: a critic of another checkpoint; train into another folder with --out")

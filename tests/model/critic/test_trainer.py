@@ -52,7 +52,7 @@ def test_it_tells_composed_and_detuned_music_from_real(
         if name != "detuned":
             monkeypatch.delitem(CORRUPTIONS, name)
     plan = Plan(
-        steps=75, rows=16, at_once=16, rate=3e-3, head_rate=5e-3, warmup=5, check_every=25, patience=9, held_out=99
+        steps=45, rows=16, at_once=16, rate=3e-3, head_rate=5e-3, warmup=5, check_every=15, patience=9, held_out=20
     )
     training = trainer(generator, split_corpus(tmp_path, 100, 16.0), tmp_path / "out", plan)
     untrained = training.look()
