@@ -55,7 +55,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--also", type=Path, action="append", default=[], metavar="FILE", help="another that composes, in turns"
     )
     critic.add_argument("--generations", type=int, default=400, help="pieces in the store (400)")
-    critic.add_argument("--candidates", type=int, default=8, help="composed side by side, of a header (8)")
+    critic.add_argument("--candidates", type=int, default=4, help="composed side by side, of a header (4)")
     critic.add_argument("--longest", type=float, default=120.0, metavar="S", help="of a composed piece (120 s)")
     critic.add_argument("--steps", type=int, default=600, help="optimiser steps in all; 0 only composes (600)")
     critic.add_argument("--rows", type=int, default=16, help="excerpts in a batch, a multiple of 4 (16)")

@@ -34,14 +34,21 @@ class Example:
         length: a key of `LENGTHS_S`.
         group: excerpts of one group share a header.
         ends: whether the piece ends with it.
-        rows: what the critic reads.
+        excerpt: the music.
+        most_tokens: in a row.
     """
 
     kind: str
     length: str
     group: int
     ends: bool
-    rows: list[Row]
+    excerpt: Excerpt
+    most_tokens: int
+
+    @property
+    def rows(self) -> list[Row]:
+        """What the critic reads; made anew each time, since it is a thousand times as large."""
+        return rows_of(self.excerpt, self.most_tokens)
 
 
 class Examples:
@@ -143,7 +150,7 @@ class Examples:
             else:
                 excerpts.append((name, corruption(settled(real), rng)))
         return [
-            Example(kind, length, generation.source, excerpt.ends, rows)
+            Example(kind, length, generation.source, excerpt.ends, excerpt, self.most_tokens)
             for kind, excerpt in excerpts
-            if excerpt is not None and (rows := rows_of(excerpt, self.most_tokens))
+            if excerpt is not None and len(excerpt.music)
         ]

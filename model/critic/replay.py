@@ -183,7 +183,7 @@ def fill(
     corpus: Corpus,
     count: int,
     *,
-    candidates: int = 8,
+    candidates: int = 4,
     seed: int = 0,
     longest_s: float = _LONGEST_S,
     progress: Callable[[float], None] | None = None,

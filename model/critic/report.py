@@ -23,6 +23,8 @@ from model.critic.calibration import (
 from model.critic.corruptions import CORRUPTIONS
 from model.critic.examples import LENGTHS_S, Example
 
+FEWEST_HEADERS = 10
+
 
 def compare(
     examples: Sequence[Example], scores: Scores, other: str, length: str | None = None
@@ -70,6 +72,8 @@ def figures(
     chances = sigmoid(said)
     lengths = {name: compare(measured, scores, "own", name)[0].as_dict() for name in LENGTHS_S}
     return {
+        "headers_measured": len({e.group for e in measured}),
+        "headers_stopped_by": len({e.group for e in stopped_by}),
         "auc_own": compare(measured, scores, "own")[0].as_dict(),
         "auc_own_by_length": {name: found for name, found in lengths.items() if found["real"] and found["other"]},
         "auc_by_corruption": {
@@ -101,6 +105,10 @@ def table(found: dict[str, Any]) -> str:
     ]
     said = found["calibration"]
     lines.append(f"calibration error {said['error']:.3f} (before {said['error_before']:.3f})")
+    headers = found["headers_measured"], found["headers_stopped_by"]
+    lines.append(f"measured on music for {headers[0]} headers, calibrated on {headers[1]}")
+    if min(headers) < FEWEST_HEADERS:
+        lines.append(f"with fewer than {FEWEST_HEADERS} headers these figures say little: give more --generations")
     return "\n".join(lines)
 
 

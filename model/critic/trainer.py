@@ -35,6 +35,8 @@ from model.errors import CheckpointError, TrainingStoppedError
 from model.transformer import Transformer
 from model.vocabulary import VOCABULARY
 
+_AT_A_TIME = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -197,8 +199,13 @@ class CriticTrainer:
 
     def _scores(self, critic: Critic, examples: Sequence[Example]) -> Scores:
         critic.eval()
-        with self.autocast:
-            return score(critic, [e.rows for e in examples], self.plan.at_once)
+        found = [np.zeros(0)]
+        # A few at a time: rows take a megabyte each.
+        for first in range(0, len(examples), _AT_A_TIME):
+            rows = [e.rows for e in examples[first : first + _AT_A_TIME]]
+            with self.autocast:
+                found.append(score(critic, rows, self.plan.at_once))
+        return np.concatenate(found)
 
     def look(self) -> float:
         """Return the area under the curve on held-out music; keep the critic if it was never larger.
