@@ -106,6 +106,7 @@ def peers(trainer: PeerTrainer, sources: Sequence[Source], span: Span, seed: int
                 input_ids=read,
                 attention_mask=torch.ones_like(read),
                 max_length=trainer.plan.tokens,
+                pad_token_id=language.pad,
                 do_sample=True,
                 temperature=1.0,
                 top_p=TOP_P,

@@ -141,7 +141,6 @@ class PeerTrainer:
                 attn_pdrop=0.0,
                 bos_token_id=language.begin,
                 eos_token_id=language.end,
-                pad_token_id=language.pad,
                 attn_implementation="sdpa",
             )
         )

@@ -218,7 +218,7 @@ def main(argv: list[str] | None = None) -> int:
         corpus_tokens = sum(row.tokens for row in corpus.split("train"))
         law, outlooks = None, []
         if len(wanted) > 1:
-            law = fit(runs)
+            law = fit(runs, 6 if args.quick else 24)
             laws = resampled(runs, law, 4 if args.quick else REFITS)
             outlooks = outlook(law, laws, runs, args.hours * 3600, corpus_tokens)
             plot(out / "scaling.png", runs, ways, law, laws, args.hours)
