@@ -99,6 +99,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         worst = ", ".join(list(one["by_style"])[:3])
         print(f"{one['name']}: {one['pieces']} pieces, {ratio}; worst styles: {worst}")
         if one["skipped"]:
-            print(f"{one['name']}: {len(one['skipped'])} files could not be used; first: {one['skipped'][0]}")
+            left_out = "1 file" if len(one["skipped"]) == 1 else f"{len(one['skipped'])} files"
+            print(f"{one['name']}: {left_out} could not be used; first: {one['skipped'][0]}")
     print(f"report: {page}")
     return 0

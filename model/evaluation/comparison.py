@@ -166,7 +166,11 @@ def compare_set(
     )
     tell(0.5)
     styles, real_styles = [e.sample.style for e in ours], [style for style, _ in real]
-    draws = draws_of(styles, real_styles, [e.sample.name for _, e in real], seed)
+    names = [e.sample.name for _, e in real]
+    draws = draws_of(styles, real_styles, names, seed)
+    # Form is measured of openings: only they are drawn for it.
+    openings = [e.sample.style * e.opening for e in ours], [style * e.opening for style, e in real]
+    for_form = draws_of(*openings, names, seed)
     results: dict[str | None, dict[str, Result]] = {}
     for done, (key, drawn) in enumerate(draws.items(), 1):
         mine = np.array([key in (None, s) for s in styles])
@@ -176,7 +180,7 @@ def compare_set(
         )
         results[key] = {
             f.key: Result(
-                compare(measured[f.key], measured_real[f.key], drawn),
+                compare(measured[f.key], measured_real[f.key], for_form.get(key, []) if f.structure else drawn),
                 _mean(measured[f.key], mine.astype(np.float64)),
                 _mean(measured_real[f.key], weights),
             )

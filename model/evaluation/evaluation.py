@@ -172,11 +172,15 @@ def open_corpus(plan: Plan, sources: list[Source], tell: Callable[[float], None]
         same = json.loads(built.read_text()) == stamp
     except (OSError, ValueError):
         same = False
-    if not same:
-        built.unlink(missing_ok=True)
-        build(plan.corpus, folder, processes=plan.processes, progress=lambda done, total: tell(done / total))
-        built.write_text(json.dumps(stamp))
-    return Corpus(folder), json.loads((folder / "skipped.json").read_text())
+    try:
+        if not same:
+            # Written last: what a kill left behind is built again.
+            built.unlink(missing_ok=True)
+            build(plan.corpus, folder, processes=plan.processes, progress=lambda done, total: tell(done / total))
+            built.write_text(json.dumps(stamp))
+        return Corpus(folder), json.loads((folder / "skipped.json").read_text())
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot write ({error.strerror})") from error
 
 
 def _card(checkpoint: Path | None) -> tuple[Card | None, str]:
@@ -200,6 +204,8 @@ def _sets(plan: Plan, corpus: Corpus, card: Card | None, sha256: str, steps: Ste
 
     known = set(card.styles) or set(STYLES)
     styles = plan.styles or tuple(style for style in corpus.styles if style in known)
+    if not styles:
+        raise CorpusError(f"{plan.corpus}: no style that both checkpoint and corpus know; name one with --styles")
     lengths = style_lengths(corpus.rows, styles, plan.seconds)
     prompts = plan_prompts(corpus.rows, lengths, plan.pieces, plan.seed)
     folder = plan.out / f"composed-{sha256[:8]}-seed{plan.seed}-{plan.seconds:g}s"

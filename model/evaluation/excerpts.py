@@ -17,11 +17,11 @@ from model.corpus import Row, tidy
 from model.errors import CorpusError
 from model.midi import read_midi
 from model.notes import Piece, TempoMark
+from model.prompt import SHORTEST_S
 from model.vocabulary import TICKS_PER_SECOND
 
 # Music of no style we know is compared with music of all styles.
 ANY = "any"
-SHORTEST_S = 10.0
 MOST_EXCERPTS = 3
 
 

@@ -5,8 +5,8 @@ the distances from real to other excerpts another. Their overlapped area (OA) is
 1 where the others could be real. Two finite sets never reach it, and the fewer
 the excerpts the less they do: so every OA stands beside its ceiling, the OA of
 as many other real excerpts. Both are drawn many times, real pieces split at
-random into two halves that share no piece; ratio and intervals come from the
-draws.
+random into two halves that share no piece; ratio and intervals come
+from the draws.
 
     OA = area under min(p, q),  p = density of |a - a'|, q = density of |a - b|
 
@@ -27,8 +27,8 @@ Ints = NDArray[np.int64]
 
 DRAWS = 200
 GRID = 128
-# Nothing is learned from the distance of two excerpts alone.
-FEWEST = 2
+# Fewer excerpts have too few distances for a density.
+FEWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Overlap:
     Attributes:
         ours: OA of the set with real music.
         ceiling: OA of real with other real music, of the same sizes.
-        ratio: the one over the other, draw by draw.
+        ratio: the one over the mean of the other.
         excerpts: how many of the set were compared at a draw, with as many real ones.
     """
 
@@ -75,7 +75,7 @@ def shared_area(own: Floats, across: Floats) -> float:
     """Return the overlapped area of the densities of two samples of distances, 0 to 1.
 
     Kernel densities with Gaussian kernels, as wide for both (Scott's rule on the
-    narrower), mirrored at 0 because no distance is less.
+    smaller, spread being that within the samples), mirrored at 0 because no distance is less.
 
     Args:
         own: distances, 0 or more; shape [any], not empty.
@@ -85,7 +85,8 @@ def shared_area(own: Floats, across: Floats) -> float:
     most = float(both.max())
     if most <= 1e-12:
         return 1.0
-    width = max(min(float(some.std()) * len(some) ** -0.2 for some in (own, across)), most / GRID)
+    spread = float(np.sqrt((own.var() + across.var()) / 2))
+    width = max(spread * min(len(own), len(across)) ** -0.2, most / GRID)
     step = most * 1.05 / GRID
     reach = min(GRID, int(np.ceil(4 * width / step)))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)
@@ -134,14 +135,14 @@ def draws_of(
     """Return the draws for all styles together (None) and for each alone.
 
     Args:
-        ours: style of each excerpt of the set.
-        real: style of each real excerpt.
+        ours: style of each excerpt of the set; empty for one that is not to be drawn.
+        real: style of each real excerpt, likewise.
         pieces: name of the piece each real excerpt is of.
         seed: of the draws.
         count: how many.
     """
-    by_style = {s: np.flatnonzero(np.array(ours) == s) for s in set(ours)}
-    by_style_real = {s: np.flatnonzero(np.array(real) == s) for s in set(real)}
+    by_style = {s: np.flatnonzero(np.array(ours) == s) for s in set(ours) if s}
+    by_style_real = {s: np.flatnonzero(np.array(real) == s) for s in set(real) if s}
     numbers = np.unique(np.array(pieces), return_inverse=True)[1]
     found: dict[str | None, list[Draw]] = {}
     for place, key in enumerate([None, *sorted(by_style)]):
@@ -178,10 +179,11 @@ def compare(ours: Floats, real: Floats, draws: Sequence[Draw]) -> Overlap | None
     if not got:
         return None
     mine, ceiling, sizes = zip(*got, strict=True)
-    ratios = [m / c for m, c in zip(mine, ceiling, strict=True) if c > 0]
-    if not ratios:
+    best = float(np.mean(ceiling))
+    if best <= 0:
         return None
-    return Overlap(Interval.of(mine), Interval.of(ceiling), Interval.of(ratios), round(float(np.mean(sizes))))
+    ratio = Interval.of([m / best for m in mine])
+    return Overlap(Interval.of(mine), Interval.of(ceiling), ratio, round(float(np.mean(sizes))))
 
 
 def mean_ratio(overlaps: Sequence[Overlap | None], of: Callable[[Overlap], Interval] = lambda o: o.ratio) -> float:

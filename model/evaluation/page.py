@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 from model.evaluation.comparison import Comparison
 from model.evaluation.evaluation import Evaluation
 from model.evaluation.measures import FEATURES
-from model.evaluation.plots import Picture, draw_corpus, draw_critic, draw_measures, draw_overlaps, draw_surprise
+from model.evaluation.plots import draw_corpus, draw_critic, draw_measures, draw_overlaps, draw_surprise
+from model.evaluation.tables import NONE, figure, files, fold, interval, items, percent, picture, table
 
 PAGE = Path(__file__).with_name("page.html")
-NONE = "–"
 
 
 def page_of(evaluation: Evaluation, figures: dict[str, Any]) -> str:
@@ -28,6 +27,8 @@ def page_of(evaluation: Evaluation, figures: dict[str, Any]) -> str:
     sections: list[tuple[str, str, str]] = []
     if figures["surprise"]:
         sections.append(("surprise", "How well it foresees music", _surprise(figures["surprise"])))
+    if len(evaluation.sets) > 1:
+        sections.append(("sets", "Sets side by side", _side_by_side(figures["sets"])))
     for n, (comparison, one) in enumerate(zip(evaluation.sets, figures["sets"], strict=True)):
         sections.append((f"set{n}", f"{one['name'].capitalize()} beside real music", _set(comparison, one)))
     sections.append(("corpus", "The corpus", _corpus(figures["corpus"])))
@@ -64,22 +65,37 @@ def _facts(figures: dict[str, Any]) -> list[tuple[str, str]]:
         every = figures["surprise"]["all"]
         facts.append((f"{every['nats_per_token']:.3f}", "nats per token on held-out music"))
         facts.append((f"{every['bits_per_note']:.2f}", "bits per note on held-out music"))
-    for one in figures["sets"]:
-        of = f" ({escape(one['name'])})" if len(figures["sets"]) > 1 else ""
-        facts.append((_percent(one["ratio"]), f"of the ceiling that real music sets, mean of all measures{of}"))
-        real = one["real_faults"] or {}
-        facts.append(
-            (
-                _percent(one["faults"]["proper"]),
-                f"of the pieces end properly; real ones: {_percent(real.get('proper'))}{of}",
-            )
-        )
+    # Several sets stand side by side in a table.
+    for one in figures["sets"] if len(figures["sets"]) == 1 else []:
+        real = percent((one["real_faults"] or {}).get("proper"))
+        facts.append((percent(one["ratio"]), "of the ceiling that real music sets, mean of all measures"))
+        facts.append((percent(one["faults"]["proper"]), f"of the pieces end properly; real ones: {real}"))
         if (line := one["copying"].get("top line")) and line["set"]:
             there = f"{line['real']['longest']} in held-out music" if line["real"] else "nothing to compare with"
-            facts.append((f"{line['set']['longest']}", f"notes in the longest verbatim run of a top line; {there}{of}"))
+            facts.append((f"{line['set']['longest']}", f"notes in the longest verbatim run of a top line; {there}"))
         if one["critic"]:
-            facts.append((f"{one['critic']['auc']:.2f}", f"AUC of the critic; 0.5 if it cannot tell{of}"))
+            facts.append((f"{one['critic']['auc']:.2f}", "AUC of the critic; 0.5 if it cannot tell"))
     return facts
+
+
+def _side_by_side(sets: Sequence[dict[str, Any]]) -> str:
+    rows = []
+    for one in sets:
+        line = one["copying"]["top line"]["set"]
+        auc = f"{one['critic']['auc']:.2f}" if one["critic"] else NONE
+        rows.append(
+            [
+                escape(one["name"]),
+                str(one["pieces"]),
+                percent(one["ratio"]),
+                percent(one["faults"]["proper"]),
+                percent(one["faults"]["present"]),
+                str(line["longest"]) if line else NONE,
+                auc,
+            ]
+        )
+    head = ["set", "pieces", "of the ceiling", "proper endings", "instruments present", "longest run", "critic's AUC"]
+    return table(head, rows)
 
 
 def _surprise(surprise: dict[str, Any]) -> str:
@@ -102,13 +118,13 @@ def _surprise(surprise: dict[str, Any]) -> str:
         "each other so that every token counts once with music before it. Bits per note is all of it, in bits, over "
         "the notes struck: it can be compared across token languages. ± is the 95 % interval over windows; <i>all</i> "
         "weighs styles by what was read of them.</p>"
-        + _picture(draw_surprise(surprise), "nats per token and bits per note by style")
-        + _fold("All figures", _table(head, rows))
+        + picture(draw_surprise(surprise), "nats per token and bits per note by style")
+        + fold("All figures", table(head, rows))
     )
 
 
 def _set(comparison: Comparison, one: dict[str, Any]) -> str:
-    skipped = _fold(f"{len(one['skipped'])} files could not be used", _list(one["skipped"])) if one["skipped"] else ""
+    skipped = fold(f"{files(one['skipped'])} could not be used", items(one["skipped"])) if one["skipped"] else ""
     learned = sum(s["real_from_training"] for s in one["by_style"].values())
     topped = (
         f" Where a style has too few held-out pieces, training pieces stand beside them ({learned} in all)."
@@ -126,19 +142,19 @@ def _set(comparison: Comparison, one: dict[str, Any]) -> str:
             "<p>For each measure: how much the distances between the set and real music look like those within real "
             "music (overlapped area of their densities; Yang and Lerch 2020). Two finite halves of real music do not "
             "reach 1 either. Theirs is the ceiling, drawn 200 times from disjoint pieces and as many excerpts.</p>",
-            _picture(draw_overlaps(comparison), "overlapped areas and ceilings"),
-            _fold("All figures", _measures_table(one)),
+            picture(draw_overlaps(comparison), "overlapped areas and ceilings"),
+            fold("All figures", _measures_table(one)),
             "<h3>Style by style, the worst first</h3>",
             "<p>Overlap as a share of its ceiling. Few pieces make these figures coarse: mind their number.</p>",
             _heat(one),
             "<h3>What the measures look like</h3>",
-            _picture(draw_measures(comparison), "histograms of all measures"),
+            picture(draw_measures(comparison), "histograms of all measures"),
             _definitions(),
             "<h3>Endings, hanging notes, ranges, instruments</h3>",
             _faults(one),
             "<h3>Verbatim runs</h3>",
             _copying(one),
-            "" if critic is None else "<h3>The critic</h3>" + _critic(one) + _picture(critic, "log-odds of the critic"),
+            "" if critic is None else "<h3>The critic</h3>" + _critic(one) + picture(critic, "log-odds of the critic"),
         ]
     )
 
@@ -154,13 +170,13 @@ def _measures_table(one: dict[str, Any]) -> str:
         figures = [NONE] * 4
         if overlap:
             figures = [
-                _interval(overlap["ours"]),
-                _interval(overlap["ceiling"]),
-                _interval(overlap["ratio"]),
+                interval(overlap["ours"]),
+                interval(overlap["ceiling"]),
+                interval(overlap["ratio"]),
                 str(overlap["excerpts"]),
             ]
         rows.append([escape(feature.title), *means, *figures])
-    return _table(["measure", "mean", "mean, real", "overlap", "ceiling", "ratio", "excerpts"], rows)
+    return table(["measure", "mean", "mean, real", "overlap", "ceiling", "ratio", "excerpts"], rows)
 
 
 def _heat(one: dict[str, Any]) -> str:
@@ -186,7 +202,7 @@ def _heat_cell(ratio: float | None) -> str:
 
 
 def _definitions() -> str:
-    return _fold(
+    return fold(
         "What each measure tells",
         "<dl>" + "".join(f"<dt>{escape(f.title)}</dt><dd>{escape(f.says)}</dd>" for f in FEATURES) + "</dl>",
     )
@@ -195,16 +211,16 @@ def _definitions() -> str:
 def _faults(one: dict[str, Any]) -> str:
     ours, real = one["faults"], one["real_faults"] or {}
     lines = [
-        ("proper endings", "proper", _percent, "not left hanging, not cut off; a longer last note or the tonic below"),
-        ("released", "released", _percent, "the last notes struck end within 2 s of the end of all"),
-        ("not cut off", "whole", _percent, "the last notes are at least half as long as notes mostly are"),
-        ("longer last note", "longer", _percent, "by a quarter at least"),
-        ("ends on the tonic", "tonic", _percent, "in the lowest voice, of the key that fits the piece best"),
-        ("hanging notes in a thousand", "hanging", _figure, "longer than 15 s"),
-        ("pieces with a hanging note", "pieces_hanging", _percent, ""),
-        ("notes out of range", "outside", _percent, "not playable on their instrument, moved by octaves"),
-        ("notes of uncommon pitch", "uncommon", _percent, "beyond where 99 % of real notes of the instrument lie"),
-        ("instruments present", "present", _percent, "of those asked for, with 1 % of the notes at least"),
+        ("proper endings", "proper", percent, "not left hanging, not cut off; a longer last note or the tonic below"),
+        ("released", "released", percent, "the last notes struck end within 2 s of the end of all"),
+        ("not cut off", "whole", percent, "the last notes are at least half as long as notes mostly are"),
+        ("longer last note", "longer", percent, "by a quarter at least"),
+        ("ends on the tonic", "tonic", percent, "in the lowest voice, of the key that fits the piece best"),
+        ("hanging notes in a thousand", "hanging", figure, "longer than 15 s"),
+        ("pieces with a hanging note", "pieces_hanging", percent, ""),
+        ("notes out of range", "outside", percent, "not playable on their instrument, moved by octaves"),
+        ("notes of uncommon pitch", "uncommon", percent, "beyond where 99 % of real notes of the instrument lie"),
+        ("instruments present", "present", percent, "of those asked for, with 1 % of the notes at least"),
     ]  # fmt: skip
     rows = [[name, show(ours[key]), show(real.get(key)), escape(says)] for name, key, show, says in lines]
     missing = ""
@@ -216,17 +232,17 @@ def _faults(one: dict[str, Any]) -> str:
         [
             escape(style),
             str(f["pieces"]),
-            _percent(f["proper"]),
-            _figure(f["hanging"]),
-            _percent(f["uncommon"]),
-            _percent(f["present"]),
+            percent(f["proper"]),
+            figure(f["hanging"]),
+            percent(f["uncommon"]),
+            percent(f["present"]),
         ]
         for style, f in ((style, found["faults"]) for style, found in one["by_style"].items())
     ]
     return (
-        _table(["whole pieces", "set", "real, held out", ""], rows, wide=(3,))
+        table(["whole pieces", "set", "real, held out", ""], rows, wide=(3,))
         + missing
-        + _fold("By style", _table(heads, styles))
+        + fold("By style", table(heads, styles))
     )
 
 
@@ -244,7 +260,7 @@ def _copying(one: dict[str, Any]) -> str:
                     f"{runs['median']:.0f}",
                     f"{runs['high']:.0f}",
                     str(runs["longest"]),
-                    _percent(runs["share"]),
+                    percent(runs["share"]),
                 ]
             )
             worst += [
@@ -252,7 +268,7 @@ def _copying(one: dict[str, Any]) -> str:
                     escape(line),
                     escape(run["name"]),
                     str(run["notes"]),
-                    _percent(run["share"]),
+                    percent(run["share"]),
                     escape(Path(run["source"]).name),
                 ]
                 for run in runs["worst"]
@@ -262,9 +278,9 @@ def _copying(one: dict[str, Any]) -> str:
         "<p>The longest stretch of an excerpt whose intervals and instruments are those of training music in any key, "
         "at least 12 of them; an upper bound, as a run may be pieced together from several pieces. Held-out music "
         "shows how much is common property.</p>"
-        + _table(["line", "music", "median", "95th percentile", "longest (notes)", "shingles shared"], rows)
+        + table(["line", "music", "median", "95th percentile", "longest (notes)", "shingles shared"], rows)
         + (
-            _fold("The longest runs", _table(["line", "piece", "notes", "shingles shared", "found in"], worst))
+            fold("The longest runs", table(["line", "piece", "notes", "shingles shared", "found in"], worst))
             if worst
             else ""
         )
@@ -274,13 +290,13 @@ def _copying(one: dict[str, Any]) -> str:
 def _critic(one: dict[str, Any]) -> str:
     critic = one["critic"]
     rows = [
-        [name, str(s["excerpts"]), f"{s['mean']:+.2f}", _percent(s["real"])]
+        [name, str(s["excerpts"]), f"{s['mean']:+.2f}", percent(s["real"])]
         for name, s in (("set", critic["set"]), ("real", critic["real"]))
     ]
     return (
         f"<p>A model trained to tell real music from composed gives log-odds that an excerpt is real. It ranks a real "
         f"excerpt above a composed one {critic['auc']:.0%} of the time; 50 % is chance.</p>"
-        + _table(["music", "excerpts", "mean log-odds", "taken for real"], rows)
+        + table(["music", "excerpts", "mean log-odds", "taken for real"], rows)
     )
 
 
@@ -308,15 +324,15 @@ def _corpus(corpus: dict[str, Any]) -> str:
     return (
         "<p>Counted from the files as they are. Tokens are two a note and one a distinct time at which a note begins "
         "or ends.</p>"
-        + _table(["split", "files", "notes", "hours", "tokens"], counts)
-        + _picture(draw_corpus(hours), "hours by style")
-        + _fold(
+        + table(["split", "files", "notes", "hours", "tokens"], counts)
+        + picture(draw_corpus(hours), "hours by style")
+        + fold(
             "Styles",
-            _table(["style", "train", "valid", "test", "notes", "hours", "tokens", "instruments"], styles, wide=(7,)),
+            table(["style", "train", "valid", "test", "notes", "hours", "tokens", "instruments"], styles, wide=(7,)),
         )
-        + _fold("Instruments", _table(["family", "notes", "share", "files"], families))
-        + _fold("Genres", _table(["genre", "files", "notes", "hours"], genres))
-        + (_fold(f"{len(left_out)} files left out", _list(left_out)) if left_out else "")
+        + fold("Instruments", table(["family", "notes", "share", "files"], families))
+        + fold("Genres", table(["genre", "files", "notes", "hours"], genres))
+        + (fold(f"{files(left_out)} left out", items(left_out)) if left_out else "")
     )
 
 
@@ -335,46 +351,3 @@ def _made(figures: dict[str, Any]) -> str:
     )
     rows = "".join(f"<dt>{escape(name)}</dt><dd><code>{escape(value)}</code></dd>" for name, value in facts)
     return f"<dl>{rows}</dl><p class=soft>All figures are in <code>report.json</code> beside this page.</p>"
-
-
-def _picture(picture: Picture, alt: str) -> str:
-    light, dark = (f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in (picture.light, picture.dark))
-    return (
-        f'<div class=panel><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
-        f'<img src="{light}" alt="{escape(alt)}"></picture></div>'
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], wide: Sequence[int] = ()) -> str:
-    """Return a table; cells are HTML already, columns in `wide` are text."""
-
-    def row(cells: Sequence[str], tag: str) -> str:
-        marked = (f"<{tag}{' class=wide' if n in wide else ''}>{cell}</{tag}>" for n, cell in enumerate(cells))
-        return f"<tr>{''.join(marked)}</tr>"
-
-    body = "".join(row(cells, "td") for cells in rows)
-    return f"<div class=panel><table><thead>{row(head, 'th')}</thead><tbody>{body}</tbody></table></div>"
-
-
-def _fold(title: str, text: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{text}</details>"
-
-
-def _list(lines: Sequence[str], most: int = 200) -> str:
-    shown = "".join(f"<li>{escape(line)}</li>" for line in lines[:most])
-    more = f"<li>and {len(lines) - most} more</li>" if len(lines) > most else ""
-    return f"<ul>{shown}{more}</ul>"
-
-
-def _percent(value: float | None) -> str:
-    if value is None:
-        return NONE
-    return f"{value:.1%}" if 0 < value < 0.1 else f"{value:.0%}"
-
-
-def _figure(value: float | None) -> str:
-    return NONE if value is None else f"{value:.2f}"
-
-
-def _interval(interval: dict[str, float]) -> str:
-    return f"{interval['mean']:.2f} <span class=soft>{interval['low']:.2f}–{interval['high']:.2f}</span>"

@@ -202,7 +202,7 @@ def _draw_bins(axes: Any, feature: Feature, comparison: Comparison, ink: Ink) ->
         else:
             axes.fill_between(places, values, step="mid", color=colour, alpha=0.2)
             axes.step(places, values, where="mid", color=colour, linewidth=1.3)
-    shown = places[:: max(1, len(places) // 6)] if feature.key != "groups" else places
+    shown = places[:: max(1, len(places) // 5)] if feature.key != "groups" else places
     axes.set_xticks(shown, [feature.bins[n] for n in shown], rotation=35 if feature.key == "groups" else 0)
     if feature.key == "similarity_by_lag":
         axes.set_xlabel("bars apart")
