@@ -193,7 +193,7 @@ class Composer:
             )
         tokens = [t for t in encode_body(opening) if t != VOCABULARY.end]
         # What is still sounding at the end of the opening goes on into the piece.
-        while tokens and VOCABULARY.velocity_of[tokens[-1]] == 0:
+        while tokens and VOCABULARY.velocity_of[tokens[-1]] <= 0:
             tokens.pop()
         return tuple(tokens), replace(header, tempo_bpm=prompt.tempo_bpm or piece.tempi[0].bpm)
 

@@ -163,7 +163,9 @@ def weave(
             out.add(VOCABULARY.first_wait + waited - 1, label, apart > 0, now, now, 0, -1)
         told_here = bool(told[place])
         out.add(int(tokens[place]), int(tokens[place]), not told_here, now, int(ticks[place]), int(told_here), place)
-    return out.woven(tokens, ticks, beats, told, notes, row_before or 0, length_ticks)
+    return out.woven(
+        tokens, ticks, beats, told, notes, len(out.tokens) if row_before is None else row_before, length_ticks
+    )
 
 
 class _Row:

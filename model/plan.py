@@ -19,8 +19,8 @@ class Plan:
         muon_rate, adam_rate: highest learning rates.
         warmup: steps over which the rate rises.
         fall: last part of the steps over which it falls to 0, as a fraction.
-        settle: last part of the steps without transposition, as a fraction, so
-            that instruments keep to their ranges.
+        settle: last part of the steps over which transposition ends, as a fraction,
+            so that instruments keep to their ranges; there is none in its last half.
         check_every: steps between validations and saves.
         recompute: keep less in memory and compute it again (`Transformer.recompute`).
         seed: of initial weights and batches.
@@ -33,7 +33,7 @@ class Plan:
     adam_rate: float = 3e-3
     warmup: int = 50
     fall: float = 0.4
-    settle: float = 0.1
+    settle: float = 0.2
     check_every: int = 200
     recompute: bool = False
     seed: int = 0
@@ -43,6 +43,11 @@ class Plan:
         rise = min(1.0, (step + 1) / self.warmup)
         left = (self.steps - step) / max(1.0, self.steps * self.fall)
         return min(rise, left, 1.0)
+
+    def transposed(self, step: int) -> float:
+        """Return how far music is transposed in a step, as a part of the furthest."""
+        left = (self.steps - step) / max(1.0, self.steps * self.settle)
+        return min(1.0, max(0.0, 2.0 * left - 1.0))
 
 
 def mixup_share(seed: int, step: int, chance: float) -> Tensor | None:

@@ -183,7 +183,8 @@ class Sampler:
         for candidate in growing:
             body, where = candidate.tokens[-kept:] if kept else [], candidate.places[-kept:] if kept else []
             # The header stands where its music begins, as in training.
-            first = where[0] if where else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
+            passed = candidate.places[: len(candidate.places) - kept]
+            first = passed[-1] if passed else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
             tokens.append(candidate.head + body)
             places.append([(first[0], first[1], 0, *first[3:])] * len(candidate.head) + where)
         logits = self.model.step(torch.tensor(tokens), _columns(places), cache, self.table_VC)

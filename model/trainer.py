@@ -22,7 +22,7 @@ import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -141,7 +141,7 @@ class Trainer:
             self.loss_of = torch.compile(self.model.loss)
             self.mixed_loss_of = torch.compile(self.model.mixed_loss)
         self._reader = ThreadPoolExecutor(1)
-        self._ahead: tuple[int, Recipe, Future[Batch]] | None = None
+        self._ahead: tuple[int, Future[Batch]] | None = None
         self.step = 0
         self.tokens = 0
         self.best = math.inf
@@ -215,9 +215,8 @@ class Trainer:
         Raises:
             TrainingStoppedError: the loss or its gradient is not a number; names step and music.
         """
-        settled = self.step >= self.plan.steps * (1 - self.plan.settle)
-        recipe = Recipe(transpose=0) if settled else Recipe()
-        batch = self._next_batch(recipe)
+        recipe = self._recipe(self.step)
+        batch = self._next_batch()
         tokens, places, targets, weights = on_device(batch)
         share = mixup_share(self.plan.seed, self.step, recipe.mixup)
         with self.autocast:
@@ -242,14 +241,20 @@ class Trainer:
         self.tokens += tokens.numel()
         return value
 
-    def _next_batch(self, recipe: Recipe) -> Batch:
+    def _recipe(self, step: int) -> Recipe:
+        """Return how the music of a step is varied."""
+        usual = Recipe()
+        return replace(usual, transpose=round(usual.transpose * self.plan.transposed(step)))
+
+    def _next_batch(self) -> Batch:
         """Return this step's batch, read while the last step was taken, and begin the next."""
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[:2] == (self.step, recipe):
-            batch = ahead[2].result()
+        if ahead is not None and ahead[0] == self.step:
+            batch = ahead[1].result()
         else:
-            batch = self.windows.batch(self.step, recipe)
-        self._ahead = (self.step + 1, recipe, self._reader.submit(self.windows.batch, self.step + 1, recipe))
+            batch = self.windows.batch(self.step, self._recipe(self.step))
+        following = self.step + 1
+        self._ahead = following, self._reader.submit(self.windows.batch, following, self._recipe(following))
         return batch
 
     @torch.no_grad()

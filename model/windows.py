@@ -163,25 +163,47 @@ def window(corpus: Corpus, row: Row, room: int, rng: np.random.Generator, recipe
         steps = overall + rng.integers(-1, 2, len(INSTRUMENTS)) * (rng.random(len(INSTRUMENTS)) < 0.3)
         steps[0] = int(rng.integers(-3, 4))
         tokens = change_volume(tokens, steps)
-    notes = pair(tokens) if some_given else None
-    told = None if notes is None or len(notes.on) == 0 else choose(rng, tokens, ticks, notes)
-    if notes is not None and told is not None and told.any() and not told.all():
-        whole = last == row.tokens
-        woven = weave(tokens, ticks, beats, told, notes, before=before, length_ticks=length, whole=whole)
-    else:
-        told = None
-        context = place(tokens, ticks, beats, length)
-        woven = Woven(tokens, tokens, np.ones(len(tokens), np.float32), context, before)
+    woven = _with_given(rng, tokens, ticks, beats, before, length, last == row.tokens) if some_given else None
     header = _header(row, tokens[before:], ticks[before:], bpm, rng, recipe.drop)
-    return _behind(replace(header, given=told is not None), woven, room)
+    if woven is not None:
+        return _behind(replace(header, given=True), woven, room, length)
+    context = place(tokens, ticks, beats, length)
+    return _behind(header, Woven(tokens, tokens, np.ones(len(tokens), np.float32), context, before), room, length)
 
 
-def _behind(header: Header, woven: Woven, room: int) -> _Part:
+def _with_given(
+    rng: np.random.Generator,
+    tokens: NDArray[np.int64],
+    ticks: NDArray[np.int64],
+    beats: NDArray[np.float32],
+    before: int,
+    length_ticks: int,
+    whole: bool,
+) -> Woven | None:
+    """Return a row with some of its notes given, or None where nothing can be given or nothing would be left."""
+    notes = pair(tokens)
+    if len(notes.on) == 0:
+        return None
+    given = choose(rng, tokens, ticks, notes)
+    if given.all() or not given.any():
+        return None
+    woven = weave(tokens, ticks, beats, given, notes, before=before, length_ticks=length_ticks, whole=whole)
+    # A window shorter than what is known ahead has no end left.
+    return woven if len(woven.tokens) - woven.before >= SHORTEST else None
+
+
+def _behind(header: Header, woven: Woven, room: int, length_ticks: int) -> _Part:
     """Return a window behind its header, as much of it as there is room for."""
     head = np.array(header.tokens(), np.int64)
     tokens, labels, counts = (x[woven.before :] for x in (woven.tokens, woven.labels, woven.counts))
-    body = Context._make(field[woven.before :] for field in woven.context)
-    context = Context._make(np.concatenate([np.repeat(field[:1], len(head), axis=0), field]) for field in body)
+    # The header stands where its music begins: before the first token, not after it.
+    before = Context._make(field[woven.before - 1 : woven.before] for field in woven.context)
+    if woven.before == 0:
+        before = place(head[:1], np.zeros(1, np.int64), np.zeros(1, np.float32), length_ticks)
+    context = Context._make(
+        np.concatenate([np.repeat(field, len(head), axis=0), body[woven.before :]])
+        for field, body in zip(before, woven.context, strict=True)
+    )
     context.chord[: len(head)] = 0
     context.given[: len(head)] = 0
     learned = np.zeros(len(head), np.float32)

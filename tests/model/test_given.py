@@ -144,3 +144,11 @@ def test_windows_with_given_notes_say_so_and_the_others_do_not(corpus: Corpus) -
     never = Windows(corpus, "train", tokens=256, rows=16, seed=0, recipe=PLAIN).batch(0)
     assert not (never.tokens == word).any()
     assert not never.context.given.any()
+
+
+def test_a_window_too_short_to_lose_its_end_has_nothing_given(corpus: Corpus) -> None:
+    short = Windows(corpus, "train", tokens=64, rows=8, seed=0, recipe=Recipe(given=1.0))
+    for step in range(12):
+        batch = short.batch(step)
+        assert (batch.weights.sum(axis=1) > 0).all()
+        assert batch.context.sounding.shape[:2] == batch.tokens.shape

@@ -102,6 +102,14 @@ def test_the_rate_rises_holds_and_falls_to_nothing() -> None:
     assert rates[100] == 0.0
 
 
+def test_transposition_ends_late_and_little_by_little() -> None:
+    plan = Plan(steps=100, settle=0.2)
+    shares = [plan.transposed(step) for step in range(101)]
+    assert set(shares[:81]) == {1.0}
+    assert shares[85] == pytest.approx(0.5)
+    assert set(shares[90:]) == {0.0}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_signal_in_the_middle_saves_and_stops(corpus: Corpus, tmp_path: Path, number: signal.Signals) -> None:
     learner = trainer(corpus, tmp_path, replace(PLAN, steps=1000, check_every=1000))

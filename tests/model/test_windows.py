@@ -7,7 +7,7 @@ import pytest
 
 from model.corpus import Corpus
 from model.errors import CorpusError
-from model.sounding import SOUNDING
+from model.sounding import PITCHES, SOUNDING
 from model.vocabulary import VOCABULARY
 from model.windows import PLAIN, Batch, Recipe, Windows
 
@@ -86,9 +86,16 @@ def test_a_header_stands_where_its_music_begins(corpus: Corpus) -> None:
         assert VOCABULARY.tempo_of(int(row[after])) == 120
         body = after + 1
         for field in (batch.context.ticks, batch.context.beats, batch.context.part, batch.context.countdown):
-            assert set(field[n, :body].tolist()) == {field[n, body].item()}
+            assert len(set(field[n, :body].tolist())) == 1
+        began = batch.context.ticks[n, body] - VOCABULARY.wait_ticks[row[body]]
+        assert batch.context.ticks[n, 0] == began
         assert set(batch.context.chord[n, :body].tolist()) == {0}
-        late += int(batch.context.ticks[n, 0] > 0)
+        # Nothing is told of the first note before it is said.
+        if VOCABULARY.velocity_of[row[body]] > 0:
+            pitch = VOCABULARY.pitch_of[row[body]]
+            assert batch.context.sounding[n, body, pitch] == 1.0
+            assert batch.context.sounding[n, body - 1, PITCHES + pitch] < 1.0
+        late += int(began > 0)
     assert late, "no window began in the midst of a piece"
 
 
