@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,10 +200,9 @@ def _behind(header: Header, woven: Woven, room: int, length_ticks: int) -> _Part
     before = Context._make(field[woven.before - 1 : woven.before] for field in woven.context)
     if woven.before == 0:
         before = place(head[:1], np.zeros(1, np.int64), np.zeros(1, np.float32), length_ticks)
-    context = Context._make(
-        np.concatenate([np.repeat(field, len(head), axis=0), body[woven.before :]])
-        for field, body in zip(before, woven.context, strict=True)
-    )
+    bodies: list[NDArray[Any]] = list(woven.context)
+    fields = zip(before, bodies, strict=True)
+    context = Context._make(np.concatenate([np.repeat(b, len(head), axis=0), x[woven.before :]]) for b, x in fields)
     context.chord[: len(head)] = 0
     context.given[: len(head)] = 0
     learned = np.zeros(len(head), np.float32)
