@@ -65,16 +65,23 @@ def separation(real: Sequence[float], composed: Sequence[float]) -> float:
     return float((above > 0).mean() + (above == 0).mean() / 2)
 
 
-def inner_critic(path: Path) -> Critic:
+def inner_critic(path: Path, checkpoint: Path | None = None) -> Critic:
     """Return the critic of a file.
+
+    Args:
+        path: its weights.
+        checkpoint: the model it was trained with, where that is not the shipped one.
 
     Raises:
         ModelError: there is none, or it does not fit.
     """
+    import torch
+
+    from model.checkpoint import load
     from model.critic.inner import InnerCritic
     from model.critic.spans import Span
 
-    critic = InnerCritic(path)
+    critic = InnerCritic(path, load(checkpoint, torch.bfloat16)[0] if checkpoint else None)
 
     def ask(excerpts: Sequence[Excerpt]) -> list[float]:
         spans = []

@@ -104,7 +104,7 @@ def evaluate(plan: Plan, steps: Steps, critic: Critic | None = None) -> Evaluati
     # What is quickly found wrong is found before the slow work.
     sources = gather(plan.corpus)
     card, sha256 = _card(plan.checkpoint)
-    asked = critic if critic is not None or plan.critic is None else inner_critic(plan.critic)
+    asked = critic if critic is not None or plan.critic is None else inner_critic(plan.critic, plan.checkpoint)
     with steps("reading corpus") as tell:
         corpus, skipped = open_corpus(plan, sources, tell)
     held_out = [row for row in corpus.split(plan.split) if not plan.styles or row.style in plan.styles]

@@ -180,7 +180,9 @@ def _measures_table(one: dict[str, Any]) -> str:
 
 
 def _heat(one: dict[str, Any]) -> str:
-    head = "".join(f"<th>{escape(title)}</th>" for title in ("style", "all", *(f.title for f in FEATURES), "pieces"))
+    head = "".join(
+        f"<th><span>{escape(title)}</span></th>" for title in ("style", "all", *(f.title for f in FEATURES), "pieces")
+    )
     body = []
     for style, found in one["by_style"].items():
         overlaps = [found["measures"][f.key]["overlap"] for f in FEATURES]

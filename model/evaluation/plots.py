@@ -118,7 +118,7 @@ def draw_surprise(figures: dict[str, dict[str, Any]]) -> Picture:
         left.set_yticks(rows, styles)
         left.invert_yaxis()
         left.set_title("Nats per token, by kind of token")
-        left.legend(loc="lower right")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper right", ncols=len(KINDS))
         right.barh(rows, [figures[s]["bits_per_note"] for s in styles], color=ink.real, height=0.7)
         right.set_title("Bits per note")
         for axes, key in ((left, "nats_per_token"), (right, "bits_per_note")):
@@ -127,7 +127,7 @@ def draw_surprise(figures: dict[str, dict[str, Any]]) -> Picture:
             axes.set_axisbelow(True)
             axes.margins(y=0.01)
 
-    return _paint(draw, 9.5, 1.0 + 0.19 * max(4, len(styles)))
+    return _paint(draw, 9.5, 1.2 + 0.19 * max(4, len(styles)))
 
 
 def draw_overlaps(comparison: Comparison) -> Picture:
@@ -243,6 +243,7 @@ def draw_corpus(styles: Sequence[tuple[str, float]]) -> Picture:
         axes.set_xticks(range(len(styles)), [name for name, _ in styles], rotation=60, ha="right")
         axes.set_ylabel("hours")
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.margins(x=0.01)
