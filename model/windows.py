@@ -201,7 +201,8 @@ def _behind(header: Header, woven: Woven, room: int, length_ticks: int) -> _Part
     if woven.before == 0:
         before = place(head[:1], np.zeros(1, np.int64), np.zeros(1, np.float32), length_ticks)
     bodies: list[NDArray[Any]] = list(woven.context)
-    fields = zip(before, bodies, strict=True)
+    befores: list[NDArray[Any]] = list(before)
+    fields = zip(befores, bodies, strict=True)
     context = Context._make(np.concatenate([np.repeat(b, len(head), axis=0), x[woven.before :]]) for b, x in fields)
     context.chord[: len(head)] = 0
     context.given[: len(head)] = 0
