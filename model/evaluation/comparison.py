@@ -203,7 +203,8 @@ def compare_set(
         real_faults=find_faults(list(whole.values()), common) if whole else None,
         style_faults={style: find_faults(some, common) for style, some in by_style.items()},
         copying={i.line: (find_copying(ours, i), find_copying(held_out, i)) for i in indexes},
-        critic=_scores(critic, ours, [e for _, e in real]),
+        # A critic knows training music by heart: it is asked about held-out music where there is any.
+        critic=_scores(critic, ours, held_out or [e for _, e in real]),
         nats_per_token=_by_style(music),
         values={f.key: (measured[f.key], measured_real[f.key]) for f in FEATURES},
     )
