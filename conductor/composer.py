@@ -24,11 +24,11 @@ import torch
 from conductor.errors import WireError
 from conductor.take import note_rows, tempo_rows
 from conductor.wire import Cancel, Compose, Composed, Hello, Link, Message, Progress, Quit, Refused, serve
-from model.checkpoint import SHIPPED
-from model.composer import Composer
+from model.composing.composer import Composer
+from model.composing.prompt import Prompt
 from model.errors import ComposingCancelledError, ModelError
 from model.midi import write_midi
-from model.prompt import Prompt
+from model.network.checkpoint import SHIPPED
 
 log = logging.getLogger("composer")
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from conductor.yamlfile import did_you_mean, nearest
+from model.composing.prompt import LONGEST_S, MOST_CANDIDATES, MOST_INSTRUMENTS, SHORTEST_S
 from model.instruments import BY_NAME, GROUPS, members
-from model.prompt import LONGEST_S, MOST_CANDIDATES, MOST_INSTRUMENTS, SHORTEST_S
-from model.vocabulary import OWN_STYLES, STYLES
+from model.language.vocabulary import OWN_STYLES, STYLES
 
 MAX_HANG_S = 30.0
 DEFAULT_DURATION_S = 240.0

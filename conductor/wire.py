@@ -73,7 +73,7 @@ class Compose(Message):
 
     Attributes:
         request_id: names the request in the answers.
-        prompt: fields of `model.prompt.Prompt` as plain values.
+        prompt: fields of `model.composing.prompt.Prompt` as plain values.
         out: path without ending; the piece is written as `<out>.mid`.
     """
 

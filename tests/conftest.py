@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from model.corpus import Corpus
+    from model.learning.corpus import Corpus
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def midi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built_folder(midi_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tunes as tokens."""
-    from model.corpus import build
+    from model.learning.corpus import build
 
     out = tmp_path_factory.mktemp("built")
     build(midi_folder, out, processes=1)
@@ -32,7 +32,7 @@ def built_folder(midi_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def corpus(built_folder: Path) -> Corpus:
     """The tunes as tokens, opened."""
-    from model.corpus import Corpus
+    from model.learning.corpus import Corpus
 
     return Corpus(built_folder)
 
@@ -42,7 +42,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of an untrained model."""
     import torch
 
-    from model.checkpoint import Card, save
+    from model.network.checkpoint import Card, save
     from tests.model.making import SHORT_SIGHTED, lively
 
     torch.set_num_threads(1)

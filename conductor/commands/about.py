@@ -12,8 +12,8 @@ from conductor.errors import UsageError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from model.config import Config
-    from model.cost import Cost
+    from model.network.config import Config
+    from model.network.cost import Cost
 
 STYLES_EXAMPLES = """\
 examples:
@@ -60,8 +60,8 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run_styles(args: argparse.Namespace) -> int:
     """List the styles of a checkpoint, and draw their map."""
-    from model.checkpoint import SHIPPED, read_card
-    from model.stylemap import FEW_PIECES, known_styles, style_map, unknown_styles
+    from model.network.checkpoint import SHIPPED, read_card
+    from model.styles.stylemap import FEW_PIECES, known_styles, style_map, unknown_styles
 
     path = args.checkpoint or SHIPPED
     card = read_card(path)
@@ -69,7 +69,7 @@ def run_styles(args: argparse.Namespace) -> int:
     spots = style_map(path) if args.map else []
     written: tuple[Path, ...] = ()
     if args.map:
-        from model.stylepage import write_map
+        from model.styles.stylepage import write_map
 
         try:
             written = write_map(spots, args.map, path.name)
@@ -110,10 +110,10 @@ def run_styles(args: argparse.Namespace) -> int:
 
 def run_model(args: argparse.Namespace) -> int:
     """Print what shapes cost."""
-    from model.checkpoint import read_card
-    from model.config import PRESETS
-    from model.cost import FORMULAS, cost
-    from model.windows import SHORTEST
+    from model.learning.windows import SHORTEST
+    from model.network.checkpoint import read_card
+    from model.network.config import PRESETS
+    from model.network.cost import FORMULAS, cost
 
     if args.preset is not None and args.checkpoint is not None:
         raise UsageError("a preset or a checkpoint: give one of them")

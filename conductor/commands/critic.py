@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from model.corpus import Corpus
     from model.critic.replay import Store
+    from model.learning.corpus import Corpus
 
 ABOUT = """\
 Teach a critic: it hears whether music is real or composed, so that the composer
@@ -69,8 +69,8 @@ def run_train_critic(args: argparse.Namespace) -> int:
     """Read, compose, train, measure."""
     import torch
 
-    from model.checkpoint import SHIPPED, fingerprint, load
     from model.critic.replay import Store, check_splits
+    from model.network.checkpoint import SHIPPED, fingerprint, load
 
     _check(args)
     if args.threads > 0:
@@ -144,7 +144,7 @@ def _check(args: argparse.Namespace) -> None:
 def _corpus(args: argparse.Namespace) -> Corpus:
     """Return the corpus: one that was read, or a folder of MIDI files that is read now."""
     from conductor.commands.output import bar
-    from model.corpus import Corpus, build
+    from model.learning.corpus import Corpus, build
 
     if (args.corpus / "pieces.json").exists():
         return Corpus(args.corpus)

@@ -50,10 +50,10 @@ def run_evaluate(args: argparse.Namespace) -> int:
     """Evaluate, write the report and say where it is."""
     from conductor.commands.output import bar
     from conductor.errors import UsageError
-    from model.corpus import SPLITS
+    from model.composing.prompt import LONGEST_S, SHORTEST_S
     from model.evaluation.evaluation import Plan, evaluate
     from model.evaluation.report import figures_of, write_report
-    from model.prompt import LONGEST_S, SHORTEST_S
+    from model.learning.corpus import SPLITS
 
     for name, least in (("pieces", 1), ("tokens", 0), ("seed", 0)):
         if getattr(args, name) < least:
@@ -66,7 +66,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if checkpoint is not None or not args.generated:
         import torch
 
-        from model.checkpoint import SHIPPED
+        from model.network.checkpoint import SHIPPED
 
         checkpoint = checkpoint or SHIPPED
         if args.threads > 0:

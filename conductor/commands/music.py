@@ -73,8 +73,8 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run_compose(args: argparse.Namespace) -> int:
     """Compose a piece and write it."""
-    from model.checkpoint import SHIPPED
-    from model.prompt import Prompt
+    from model.composing.prompt import Prompt
+    from model.network.checkpoint import SHIPPED
 
     prompt = Prompt.of(
         {
@@ -97,7 +97,7 @@ def run_compose(args: argparse.Namespace) -> int:
     # Only now: torch takes seconds to come.
     import torch
 
-    from model.composer import Composer
+    from model.composing.composer import Composer
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -143,9 +143,9 @@ def run_render(args: argparse.Namespace) -> int:
 
 def run_encode(args: argparse.Namespace) -> int:
     """Print a MIDI file as tokens."""
+    from model.composing.prompt import Prompt
+    from model.language.tokenizer import encode, to_text
     from model.midi import read_midi
-    from model.prompt import Prompt
-    from model.tokenizer import encode, to_text
 
     if args.style is not None:
         Prompt(style=args.style).check()
@@ -158,8 +158,8 @@ def run_encode(args: argparse.Namespace) -> int:
 def run_decode(args: argparse.Namespace) -> int:
     """Write tokens as a MIDI file."""
     from model.errors import TokenError
+    from model.language.tokenizer import decode, from_text
     from model.midi import write_midi
-    from model.tokenizer import decode, from_text
 
     try:
         text = sys.stdin.read() if str(args.text) == "-" else args.text.read_text(encoding="utf-8")

@@ -12,9 +12,9 @@ from conductor.errors import UsageError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from model.config import Config
-    from model.corpus import Corpus
-    from model.plan import Plan
+    from model.learning.corpus import Corpus
+    from model.learning.plan import Plan
+    from model.network.config import Config
 
 EXAMPLES = """\
 examples:
@@ -59,8 +59,8 @@ def run_train(args: argparse.Namespace) -> int:
     """Build the corpus if need be, then train."""
     import torch
 
-    from model.checkpoint import load
-    from model.trainer import Trainer
+    from model.learning.trainer import Trainer
+    from model.network.checkpoint import load
 
     _check(args)
     if args.threads > 0:
@@ -90,8 +90,8 @@ def run_train(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse words that ask for what cannot be."""
-    from model.config import PRESETS
-    from model.windows import SHORTEST
+    from model.learning.windows import SHORTEST
+    from model.network.config import PRESETS
 
     if args.preset is not None and args.preset not in PRESETS:
         raise UsageError(f"no preset {args.preset!r}; there are {', '.join(PRESETS)}")
@@ -112,10 +112,10 @@ def _check(args: argparse.Namespace) -> None:
 
 def _planned(args: argparse.Namespace) -> tuple[Config, Plan]:
     """Return shape and plan: those of the state that is resumed, or fresh ones, and what was asked for."""
-    from model.checkpoint import read_card
-    from model.config import PRESETS
-    from model.plan import Plan
-    from model.trainer import planned
+    from model.learning.plan import Plan
+    from model.learning.trainer import planned
+    from model.network.checkpoint import read_card
+    from model.network.config import PRESETS
 
     config, plan = planned(args.out) if args.resume else (PRESETS["small"], Plan())
     if args.start:
@@ -136,7 +136,7 @@ def _planned(args: argparse.Namespace) -> tuple[Config, Plan]:
 def _read_corpus(args: argparse.Namespace) -> Corpus:
     """Return the corpus, built first if need be, and say what is in it."""
     from conductor.commands.output import bar
-    from model.corpus import Corpus, build, seconds
+    from model.learning.corpus import Corpus, build, seconds
 
     data = args.out / "corpus"
     # A new run reads its own corpus, whatever an earlier one left here.

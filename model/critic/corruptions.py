@@ -15,7 +15,7 @@ import numpy as np
 from model.critic.music import SUSTAINS, Column, Music
 from model.critic.spans import Excerpt
 from model.instruments import INSTRUMENTS
-from model.vocabulary import TICKS_PER_SECOND
+from model.language.vocabulary import TICKS_PER_SECOND
 
 Corruption = Callable[[Excerpt, np.random.Generator], Excerpt | None]
 FEWEST_NOTES = 12

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.corpus import Corpus
-from model.corpus import Row as Piece
 from model.critic.corruptions import CORRUPTIONS
 from model.critic.excerpts import Pieces, Place, draw_own, vary
 from model.critic.replay import Generation
 from model.critic.spans import MOST_TOKENS, Excerpt, Row, rows_of, settled
 from model.errors import CorpusError
+from model.learning.corpus import Corpus
+from model.learning.corpus import Row as Piece
 
 LENGTHS_S = {"15 s": 15.0, "30 s": 30.0, "60 s": 60.0, "whole": float("inf")}
 _TRIES = 400

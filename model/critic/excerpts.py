@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from model.augment import change_volume, transpose
-from model.corpus import Corpus, Row
+from model.composing.grammar import LONGEST_NOTE_S
 from model.critic.music import music_of
 from model.critic.spans import Excerpt, Span, excerpt_of, said
-from model.grammar import LONGEST_NOTE_S
-from model.header import Header
 from model.instruments import INSTRUMENTS
-from model.vocabulary import TEMPI_BPM, TICKS_PER_SECOND, VOCABULARY
+from model.language.header import Header
+from model.language.vocabulary import TEMPI_BPM, TICKS_PER_SECOND, VOCABULARY
+from model.learning.augment import change_volume, transpose
+from model.learning.corpus import Corpus, Row
 
 SHORTEST_S, LONGEST_S = 15.0, 120.0
 # A piece is not whole with less of it than this, nor an excerpt of one with more.

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.checkpoint import SHIPPED, load
 from model.critic.calibration import sigmoid
 from model.critic.network import SHIPPED_CRITIC, load_critic, score
 from model.critic.spans import Span, excerpt_of, rows_of
-from model.transformer import Transformer
+from model.network.checkpoint import SHIPPED, load
+from model.network.transformer import Transformer
 
 
 class InnerCritic:

@@ -14,10 +14,10 @@ from heapq import heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from model.grammar import LAST_ONSET_S, LONGEST_NOTE_S, LONGEST_SILENCE_S, MOST_AT_ONCE, MOST_SOUNDING
+from model.composing.grammar import LAST_ONSET_S, LONGEST_NOTE_S, LONGEST_SILENCE_S, MOST_AT_ONCE, MOST_SOUNDING
 from model.instruments import INSTRUMENTS
-from model.tokenizer import wait_tokens
-from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
+from model.language.tokenizer import wait_tokens
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
 
 Column = NDArray[np.int64]
 SUSTAINS = np.array([i.sustains for i in INSTRUMENTS])

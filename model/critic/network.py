@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from model.critic.spans import Row, Rows, stack
 from model.errors import CheckpointError
-from model.transformer import Block, Transformer, rotary_tables
-from model.vocabulary import VOCABULARY
+from model.language.vocabulary import VOCABULARY
+from model.network.transformer import Block, Transformer, rotary_tables
 
 SHIPPED_CRITIC = Path(__file__).parent.parent / "checkpoints" / "small-critic.safetensors"
 

@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import fingerprint, load
-from model.corpus import SPLITS, Corpus, Row
+from model.composing.sampler import Sampler, Settings
 from model.critic.excerpts import of_piece
 from model.critic.spans import Span, settled
 from model.errors import CorpusError
-from model.header import Header
 from model.instruments import INSTRUMENTS
-from model.sampler import Sampler, Settings
-from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
+from model.language.header import Header
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
+from model.learning.corpus import SPLITS, Corpus, Row
+from model.network.checkpoint import fingerprint, load
 
 # Of five batches, three are composed to be learned from, two to be measured by.
 _TURNS = ("train", "valid", "train", "test", "train")

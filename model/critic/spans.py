@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.context import Context, place
+from model.composing.sampler import Candidate
 from model.critic.music import Music, blur, music_of, ring_out, tame
-from model.header import Header
-from model.sampler import Candidate
-from model.transformer import Places
-from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
+from model.language.context import Context, place
+from model.language.header import Header
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
+from model.network.transformer import Places
 
 MOST_TOKENS = 1024
 # What is left of a piece that goes on: more than the countdown can say.

@@ -32,8 +32,8 @@ from model.critic.network import Critic, CriticCard, digest, load_critic, save_c
 from model.critic.report import compare, draw, figures
 from model.critic.spans import stack
 from model.errors import CheckpointError, TrainingStoppedError
-from model.transformer import Transformer
-from model.vocabulary import VOCABULARY
+from model.language.vocabulary import VOCABULARY
+from model.network.transformer import Transformer
 
 _AT_A_TIME = 64
 

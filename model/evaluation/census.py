@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from symusic import Score
 
-from model.corpus import Source
 from model.errors import MidiError
+from model.learning.corpus import Source
 from model.smf import mend
 
 FAMILIES: tuple[tuple[str, tuple[int, ...]], ...] = (
@@ -160,7 +160,7 @@ def take_census(sources: Sequence[Source], progress: Callable[[float], None] | N
     """Count the files of a corpus.
 
     Args:
-        sources: its files (see `model.corpus.gather`).
+        sources: its files (see `model.learning.corpus.gather`).
         progress: told the fraction done.
     """
     census = Census()

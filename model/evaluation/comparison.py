@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.corpus import Corpus
 from model.errors import CorpusError, MidiError
 from model.evaluation.copying import Copying, Index, find_copying
 from model.evaluation.critics import Critic, Scores, score, separation
@@ -20,6 +19,7 @@ from model.evaluation.excerpts import ANY, Excerpt, Sample, choose_rows, excerpt
 from model.evaluation.measures import FEATURES, features
 from model.evaluation.overlap import Overlap, compare, draws_of
 from model.evaluation.sets import MusicSet
+from model.learning.corpus import Corpus
 
 Floats = NDArray[np.float64]
 

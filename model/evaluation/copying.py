@@ -20,12 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.corpus import Corpus
 from model.evaluation.excerpts import Excerpt
 from model.instruments import INSTRUMENTS
+from model.language.tokenizer import to_ticks
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus
 from model.notes import Piece
-from model.tokenizer import to_ticks
-from model.vocabulary import VOCABULARY
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from model.evaluation.excerpts import Excerpt
-from model.header import Header, groups_of
-from model.tokenizer import encode_body
-from model.vocabulary import VOCABULARY
+from model.language.header import Header, groups_of
+from model.language.tokenizer import encode_body
+from model.language.vocabulary import VOCABULARY
 
 # Excerpts in, for each of them the log-odds that it is real.
 Critic = Callable[[Sequence[Excerpt]], list[float]]
@@ -77,9 +77,9 @@ def inner_critic(path: Path, checkpoint: Path | None = None) -> Critic:
     """
     import torch
 
-    from model.checkpoint import load
     from model.critic.inner import InnerCritic
     from model.critic.spans import Span
+    from model.network.checkpoint import load
 
     critic = InnerCritic(path, load(checkpoint, torch.bfloat16)[0] if checkpoint else None)
 

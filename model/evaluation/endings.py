@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.corpus import Corpus
+from model.composing.quality import LEAST_PRESENCE, LONGEST_NOTE_S
 from model.evaluation.excerpts import Sample
-from model.header import find_key
 from model.instruments import BY_NAME, INSTRUMENTS
+from model.language.header import find_key
+from model.language.vocabulary import PITCH_CLASSES, VOCABULARY
+from model.learning.corpus import Corpus
 from model.notes import Piece
-from model.quality import LEAST_PRESENCE, LONGEST_NOTE_S
-from model.vocabulary import PITCH_CLASSES, VOCABULARY
 
 # A last chord may be rolled.
 CHORD_S = 0.15

@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.corpus import SPLITS, Corpus, Source, build, gather
 from model.errors import CorpusError
 from model.evaluation.census import Census, take_census
 from model.evaluation.comparison import Comparison, Reference, compare_set
@@ -23,11 +22,12 @@ from model.evaluation.critics import Critic, inner_critic
 from model.evaluation.endings import common_pitches
 from model.evaluation.excerpts import ANY, style_lengths
 from model.evaluation.sets import MusicSet, compose_set, plan_prompts, read_set
-from model.vocabulary import OWN_STYLES, STYLES, VOCABULARY
+from model.language.vocabulary import OWN_STYLES, STYLES, VOCABULARY
+from model.learning.corpus import SPLITS, Corpus, Source, build, gather
 
 if TYPE_CHECKING:
-    from model.checkpoint import Card
     from model.evaluation.surprise import Surprise
+    from model.network.checkpoint import Card
 
 # What is being done, in a word; in it, the fraction done is told.
 Steps = Callable[[str], AbstractContextManager[Callable[[float], None]]]
@@ -117,8 +117,8 @@ def evaluate(plan: Plan, steps: Steps, critic: Critic | None = None) -> Evaluati
         census = take_census(sources, tell)
     surprise: dict[str, Surprise] = {}
     if plan.checkpoint is not None and plan.tokens:
-        from model.checkpoint import load
         from model.evaluation.surprise import find_surprise
+        from model.network.checkpoint import load
 
         with steps("reading held-out music") as tell:
             model = load(plan.checkpoint)[0]
@@ -186,7 +186,7 @@ def open_corpus(plan: Plan, sources: list[Source], tell: Callable[[float], None]
 def _card(checkpoint: Path | None) -> tuple[Card | None, str]:
     if checkpoint is None:
         return None, ""
-    from model.checkpoint import fingerprint, read_card
+    from model.network.checkpoint import fingerprint, read_card
 
     return read_card(checkpoint), fingerprint(checkpoint)
 
@@ -200,7 +200,7 @@ def _sets(plan: Plan, corpus: Corpus, card: Card | None, sha256: str, steps: Ste
         return _named_apart(found)
     if plan.checkpoint is None or card is None or not plan.pieces:
         return []
-    from model.composer import Composer
+    from model.composing.composer import Composer
 
     known = set(card.styles) or set(STYLES)
     styles = plan.styles or tuple(style for style in corpus.styles if style in known)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from model.corpus import Row, tidy
+from model.composing.prompt import SHORTEST_S
 from model.errors import CorpusError
+from model.language.vocabulary import TICKS_PER_SECOND
+from model.learning.corpus import Row, tidy
 from model.midi import read_midi
 from model.notes import Piece, TempoMark
-from model.prompt import SHORTEST_S
-from model.vocabulary import TICKS_PER_SECOND
 
 # Music of no style we know is compared with music of all styles.
 ANY = "any"

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.context import beats_at
+from model.composing.quality import measure
 from model.evaluation.structure import bar_similarity, best_match, similarity_by_lag, theme_recall
 from model.instruments import BY_NAME, GROUPS
+from model.language.context import beats_at
+from model.language.tokenizer import to_ticks
 from model.notes import Piece
-from model.quality import measure
-from model.tokenizer import to_ticks
 
 Floats = NDArray[np.float64]
 

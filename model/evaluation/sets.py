@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.corpus import Row
+from model.composing.prompt import MOST_INSTRUMENTS, Prompt
 from model.errors import ComposeError, CorpusError, MidiError
 from model.evaluation.excerpts import ANY, Sample, read_sample
 from model.instruments import members
+from model.language.vocabulary import OWN_STYLES, STYLES
+from model.learning.corpus import Row
 from model.midi import write_midi
-from model.prompt import MOST_INSTRUMENTS, Prompt
-from model.vocabulary import OWN_STYLES, STYLES
 
 if TYPE_CHECKING:
-    from model.composer import Composer
+    from model.composing.composer import Composer
 
 PROMPTS = "prompts.jsonl"
 ENDINGS = (".mid", ".midi")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from model.context import beats_at
 from model.instruments import BY_NAME
+from model.language.context import beats_at
+from model.language.tokenizer import to_ticks
 from model.notes import Piece
-from model.tokenizer import to_ticks
 
 Floats = NDArray[np.float64]
 

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.context import Context, place
-from model.corpus import Corpus, Row
 from model.evaluation.measures import KINDS
-from model.header import Header
-from model.transformer import Places, Transformer
-from model.vocabulary import VOCABULARY
-from model.windows import PREROLL
+from model.language.context import Context, place
+from model.language.header import Header
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus, Row
+from model.learning.windows import PREROLL
+from model.network.transformer import Places, Transformer
 
 
 @dataclass(frozen=True, slots=True)

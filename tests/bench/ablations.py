@@ -21,8 +21,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from model.corpus import Corpus
-from model.trainer import Plan, Trainer
+from model.learning.corpus import Corpus
+from model.learning.trainer import Plan, Trainer
 from tests.bench import heldout, options
 from tests.bench.hardware import facts
 from tests.bench.runs import run_once

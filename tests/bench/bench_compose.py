@@ -19,12 +19,16 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import SHIPPED, load, read_card
+from model.composing.sampler import Sampler, Settings
 from model.errors import ModelError
-from model.header import Header, groups_of
-from model.sampler import Sampler, Settings
+from model.language.header import Header, groups_of
+from model.network.checkpoint import SHIPPED, load, read_card
 
-TESTS = ("tests/model/test_sampler.py", "tests/model/test_transformer.py", "tests/model/test_grammar.py")
+TESTS = (
+    "tests/model/composing/test_sampler.py",
+    "tests/model/network/test_transformer.py",
+    "tests/model/composing/test_grammar.py",
+)
 ENSEMBLE = ("piano", "violin", "cello", "flute")
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 

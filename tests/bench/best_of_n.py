@@ -22,18 +22,18 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.checkpoint import SHIPPED
-from model.composer import Composer
+from model.composing.composer import Composer
+from model.composing.prompt import MOST_CANDIDATES, Prompt
+from model.composing.quality import Judgement, Measures
+from model.composing.selection import select
 from model.critic.calibration import sigmoid
 from model.critic.inner import InnerCritic
 from model.critic.spans import span_of
 from model.errors import ModelError
-from model.prompt import MOST_CANDIDATES, Prompt
-from model.quality import Judgement, Measures
-from model.selection import select
+from model.network.checkpoint import SHIPPED
 from tests.bench.hardware import described, facts, green
 
-TESTS = ("tests/model/test_selection.py", "tests/model/test_composer.py")
+TESTS = ("tests/model/composing/test_selection.py", "tests/model/composing/test_composer.py")
 # What a concert asks for: styles with the ensembles that they are played by.
 CUES = (
     "mozart:piano,strings", "bach:organ", "schubert:piano", "folk:violin,piano", "hymn:piano,choir",

@@ -17,16 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from model.composing.sampler import CONSIDERED, Sampler, Settings
 from model.evaluation.excerpts import ANY, cut
 from model.evaluation.measures import FEATURES, features
 from model.evaluation.overlap import Overlap, compare, draws_of, mean_ratio
 from model.instruments import members
+from model.language.tokenizer import decode
+from model.language.vocabulary import TICKS_PER_SECOND
 from model.midi import write_midi
+from model.network.transformer import Transformer
 from model.notes import Piece
-from model.sampler import CONSIDERED, Sampler, Settings
-from model.tokenizer import decode
-from model.transformer import Transformer
-from model.vocabulary import TICKS_PER_SECOND
 from tests.bench.gpt2 import PeerTrainer
 from tests.bench.heldout import from_piece, header_of
 from tests.bench.remi import Remi, Source, to_piece

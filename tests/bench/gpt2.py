@@ -29,10 +29,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.corpus import Corpus
 from model.errors import TrainingStoppedError
-from model.trainer import Plan
-from model.windows import SHORTEST, Recipe, Windows
+from model.learning.corpus import Corpus
+from model.learning.trainer import Plan
+from model.learning.windows import SHORTEST, Recipe, Windows
 from tests.bench.heldout import ROWS, Bits, spans
 from tests.bench.remi import KINDS, Remi
 

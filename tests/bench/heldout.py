@@ -24,17 +24,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.context import Context, beats_at, place
-from model.corpus import Corpus, Row
 from model.errors import CorpusError
-from model.header import Header
 from model.instruments import GROUPS
+from model.language.context import Context, beats_at, place
+from model.language.header import Header
+from model.language.tokenizer import encode_body
+from model.language.vocabulary import BARS, GENRES, STYLES, TEMPI_BPM, VOCABULARY
+from model.learning.corpus import Corpus, Row
+from model.learning.trainer import on_device
+from model.learning.windows import Batch
+from model.network.transformer import Transformer
 from model.notes import Piece
-from model.tokenizer import encode_body
-from model.trainer import on_device
-from model.transformer import Transformer
-from model.vocabulary import BARS, GENRES, STYLES, TEMPI_BPM, VOCABULARY
-from model.windows import Batch
 
 # Lengths up to a day in ticks of 10 ms would take 23 bits; up to 20 minutes, 17.
 LENGTH_BITS = 17.0

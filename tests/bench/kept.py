@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from model.language.tokenizer import decode, encode_body
 from model.notes import Note
-from model.tokenizer import decode, encode_body
 from tests.bench.remi import Remi, Source, notes_of
 
 # A decoded note further off than this is another note.

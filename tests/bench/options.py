@@ -11,14 +11,18 @@ from pathlib import Path
 
 import torch
 
-from model.config import PRESETS, Config
-from model.corpus import Corpus, build
 from model.errors import ModelError
-from model.trainer import Plan
+from model.learning.corpus import Corpus, build
+from model.learning.trainer import Plan
+from model.network.config import PRESETS, Config
 from tests.bench.hardware import described, green
 
 # Red ones mean that a figure of training is of something broken.
-TESTS = ("tests/model/test_trainer.py", "tests/model/test_windows.py", "tests/model/test_transformer.py")
+TESTS = (
+    "tests/model/learning/test_trainer.py",
+    "tests/model/learning/test_windows.py",
+    "tests/model/network/test_transformer.py",
+)
 PROCESSOR_CLOCK = "count seconds of processor time, which a neighbour's work does not eat; with --threads 1"
 
 

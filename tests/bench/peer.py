@@ -35,9 +35,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.corpus import Corpus, Row
-from model.trainer import Trainer
-from model.transformer import Transformer
+from model.learning.corpus import Corpus, Row
+from model.learning.trainer import Trainer
+from model.network.transformer import Transformer
 from tests.bench import composed, gpt2, heldout, kept, options
 from tests.bench.hardware import facts
 from tests.bench.remi import GRIDS, Remi, read

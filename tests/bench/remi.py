@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from symusic import Note as MidiNote
 from symusic import Score, Track
 
-from model.corpus import Row, tidy
 from model.errors import MidiError
 from model.instruments import BY_NAME, INSTRUMENTS
+from model.language.tokenizer import DRUM_SECONDS, level_velocity
+from model.learning.corpus import Row, tidy
 from model.midi import read_midi
 from model.notes import Note, Piece, TempoMark
 from model.smf import mend
-from model.tokenizer import DRUM_SECONDS, level_velocity
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -28,9 +28,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from model.config import Config
-from model.corpus import Corpus
-from model.trainer import Plan, Trainer
+from model.learning.corpus import Corpus
+from model.learning.trainer import Plan, Trainer
+from model.network.config import Config
 from tests.bench import heldout, options
 from tests.bench.hardware import facts
 from tests.bench.power_law import EPOCHS, Law, Outlook, Run, fit, outlook, resampled

@@ -10,8 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from model.corpus import Corpus
-from model.trainer import Plan
+from model.learning.corpus import Corpus
+from model.learning.trainer import Plan
 from tests.bench import gpt2
 from tests.bench.gpt2 import PeerTrainer, RemiWindows, Shape, shape_of
 from tests.bench.remi import KINDS, Remi, read

@@ -11,13 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import PRESETS
-from model.corpus import Corpus
 from model.errors import CorpusError
-from model.tokenizer import decode
-from model.trainer import on_device
-from model.transformer import Transformer
-from model.vocabulary import VOCABULARY
+from model.language.tokenizer import decode
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus
+from model.learning.trainer import on_device
+from model.network.config import PRESETS
+from model.network.transformer import Transformer
 from tests.bench import heldout
 from tests.bench.variations import flat
 from tests.model.making import lively

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.corpus import Corpus, build
 from model.errors import MidiError
 from model.instruments import BY_NAME
+from model.language.tokenizer import level_velocity
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus, build
 from model.midi import write_midi
 from model.notes import Note, Piece, TempoMark
-from model.tokenizer import level_velocity
-from model.vocabulary import VOCABULARY
 from tests.bench import kept
 from tests.bench.remi import GRIDS, KINDS, Beats, Remi, Source, notes_of, read, to_piece, to_score
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from model.trainer import Plan
+from model.learning.trainer import Plan
 from tests.bench import timed
 from tests.bench.timed import Budget, Spent, told, train
 

@@ -90,7 +90,9 @@ def test_peer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "overlap" in table
 
 
-def test_a_peer_that_is_not_installed_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_peer_that_is_not_installed_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "miditok", None)
     assert peer.main(["--quick"]) == 2
     assert "conductor-live[bench]" in capsys.readouterr().err

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.config import PRESETS
-from model.corpus import Corpus
 from model.instruments import INSTRUMENTS
-from model.trainer import Plan, Trainer, on_device
-from model.transformer import Places
-from model.vocabulary import VOCABULARY
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus
+from model.learning.trainer import Plan, Trainer, on_device
+from model.network.config import PRESETS
+from model.network.transformer import Places
 from tests.bench.variations import VARIATIONS, one_volume
 from tests.model.making import lively
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from model.trainer import Plan, Trainer, on_device
+from model.learning.trainer import Plan, Trainer, on_device
 
 
 class Learner(Protocol):

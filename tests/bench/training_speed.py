@@ -27,10 +27,10 @@ from typing import Any
 
 import torch
 
-from model.config import Config
-from model.corpus import Corpus
-from model.trainer import Plan, Trainer, on_device
-from model.vocabulary import VOCABULARY
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus
+from model.learning.trainer import Plan, Trainer, on_device
+from model.network.config import Config
 from tests.bench import options
 from tests.bench.hardware import facts
 from tests.bench.nanogpt import NanoGPT, NanoTrainer

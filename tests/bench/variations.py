@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.instruments import INSTRUMENTS
-from model.trainer import Trainer
-from model.transformer import PlaceEmbedding, Places
-from model.vocabulary import VOCABULARY
-from model.windows import Batch, Windows
+from model.language.vocabulary import VOCABULARY
+from model.learning.trainer import Trainer
+from model.learning.windows import Batch, Windows
+from model.network.transformer import PlaceEmbedding, Places
 
 
 @dataclass(frozen=True, slots=True)

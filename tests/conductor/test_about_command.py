@@ -10,9 +10,9 @@ import torch
 
 from conductor.cli import main
 from conductor.commands.about import operations, size
-from model.checkpoint import Card, read_card, save
-from model.config import PRESETS
-from model.transformer import Transformer
+from model.network.checkpoint import Card, read_card, save
+from model.network.config import PRESETS
+from model.network.transformer import Transformer
 from tests.model.making import SHORT_SIGHTED, lively
 
 Printed = pytest.CaptureFixture[str]
@@ -40,7 +40,7 @@ def refusal(printed: Printed, words: list[str]) -> str:
 
 class TestStyles:
     def test_the_shipped_checkpoint_says_what_it_heard(self, capsys: Printed) -> None:
-        from model.checkpoint import SHIPPED
+        from model.network.checkpoint import SHIPPED
 
         assert main(["styles"]) == 0
         said = capsys.readouterr().out

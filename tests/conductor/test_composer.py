@@ -16,9 +16,9 @@ import pytest
 
 from conductor.composer import run
 from conductor.wire import Cancel, Compose, Composed, Hello, Link, Message, Progress, Quit, Refused, connect
-from model.checkpoint import fingerprint
-from model.composer import Composer
+from model.composing.composer import Composer
 from model.midi import read_midi
+from model.network.checkpoint import fingerprint
 
 WAIT_S = 60.0
 BRIEF: dict[str, Any] = {"style": "bach", "instruments": ["piano"], "duration_s": 6.0, "candidates": 2, "seed": 3}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from conductor.cli import main
-from model.checkpoint import fingerprint
 from model.critic.network import read_critic_card
+from model.network.checkpoint import fingerprint
 from tests.model.critic.making import write_split_corpus
 from tests.model.making import write_corpus
 

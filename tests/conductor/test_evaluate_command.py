@@ -11,8 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from conductor.cli import main
-from model.checkpoint import fingerprint
 from model.midi import write_midi
+from model.network.checkpoint import fingerprint
 from tests.model.making import tune, write_corpus
 
 Printed = pytest.CaptureFixture[str]

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from conductor.cli import main
-from model.checkpoint import load, read_card
-from model.corpus import Corpus, build
 from model.errors import TrainingStoppedError
-from model.trainer import Trainer, planned
+from model.learning.corpus import Corpus, build
+from model.learning.trainer import Trainer, planned
+from model.network.checkpoint import load, read_card
 from tests.model.making import SHORT_SIGHTED, write_corpus
-from tests.model.test_checkpoint import rewritten
+from tests.model.network.test_checkpoint import rewritten
 
 Printed = pytest.CaptureFixture[str]
 SMALL = ["--preset", "tiny", "--rows", "2", "--tokens", "128", "--eager", "--threads", "1"]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.config import PRESETS, Config
 from model.midi import write_midi
+from model.network.config import PRESETS, Config
 from model.notes import Note, Piece, TempoMark
 
 if TYPE_CHECKING:
-    from model.transformer import Transformer
+    from model.network.transformer import Transformer
 
 SCALE = (0, 2, 4, 5, 7, 9, 11)
 # For sampler and composer: small enough that a piece slides past its context.
@@ -50,7 +50,7 @@ def lively(config: Config = PRESETS["tiny"], seed: int = 0) -> Transformer:
     """Return an untrained model whose every weight matters: fresh ones begin with blocks that add nothing."""
     import torch
 
-    from model.transformer import Transformer
+    from model.network.transformer import Transformer
 
     torch.manual_seed(seed)
     model = Transformer(config)

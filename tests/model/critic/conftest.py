@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.corpus import Corpus
+from model.learning.corpus import Corpus
 from tests.model.critic.making import split_corpus
 
 torch.set_num_threads(1)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.corpus import Corpus, build
 from model.critic.excerpts import of_piece
 from model.critic.replay import Generation
 from model.critic.spans import Excerpt, settled
+from model.learning.corpus import Corpus, build
 from model.midi import write_midi
 from model.notes import Note, Piece
 from tests.model.making import tune

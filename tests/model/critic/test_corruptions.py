@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.corpus import Corpus, tidy
+from model.composing.quality import measure
 from model.critic.corruptions import CORRUPTIONS, cut_ending, detune, jitter, loop, shuffle_bars
 from model.critic.music import Music, music_of
 from model.critic.spans import Excerpt, settled
-from model.header import Header
+from model.language.header import Header
+from model.language.tokenizer import decode, encode_body
+from model.learning.corpus import Corpus, tidy
 from model.notes import Note, Piece
-from model.quality import measure
-from model.tokenizer import decode, encode_body
 from tests.model.critic.making import excerpts, random_piece
 from tests.model.making import tune
 

@@ -10,13 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model.corpus import Corpus
 from model.critic.corruptions import CORRUPTIONS
 from model.critic.examples import Examples
 from model.critic.excerpts import Pieces, Place, draw_own, vary
 from model.critic.spans import Row, excerpt_of, rows_of
 from model.errors import CorpusError
-from model.vocabulary import VOCABULARY
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus
 from tests.model.critic.making import excerpts, made_up
 
 

@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.corpus import tidy
+from model.composing.grammar import MOST_AT_ONCE, MOST_SOUNDING, Grammar
 from model.critic.music import Music, blur, music_of, ring_out, tame
-from model.grammar import MOST_AT_ONCE, MOST_SOUNDING, Grammar
 from model.instruments import BY_NAME
+from model.language.tokenizer import encode_body
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import tidy
 from model.notes import Piece
-from model.tokenizer import encode_body
-from model.vocabulary import VOCABULARY
 from tests.model.critic.making import random_piece
 from tests.model.making import tune
 

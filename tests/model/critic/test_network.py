@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from model.checkpoint import Card, fingerprint, load, save
-from model.config import PRESETS
 from model.critic.inner import InnerCritic
 from model.critic.network import Critic, CriticCard, digest, load_critic, save_critic, score
 from model.critic.spans import Row, Span, excerpt_of, rows_of, stack
 from model.errors import CheckpointError
-from model.header import Header
-from model.tokenizer import encode_body
-from model.transformer import Places, Transformer
+from model.language.header import Header
+from model.language.tokenizer import encode_body
+from model.network.checkpoint import Card, fingerprint, load, save
+from model.network.config import PRESETS
+from model.network.transformer import Places, Transformer
 from tests.model.making import lively, tune
 
 HEADER = Header("bach", ("piano", "strings"), tempo_bpm=120.0)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.checkpoint import fingerprint
-from model.corpus import Corpus
 from model.critic.excerpts import of_piece
 from model.critic.replay import Store, fill
 from model.critic.spans import excerpt_of, settled
 from model.errors import ComposingCancelledError, CorpusError
-from model.vocabulary import VOCABULARY
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus
+from model.network.checkpoint import fingerprint
 from tests.model.critic.making import split_corpus
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.context import Context
-from model.corpus import Corpus
+from model.composing.sampler import Candidate, Sampler, Settings
 from model.critic.excerpts import of_piece, of_span
 from model.critic.music import music_of
 from model.critic.spans import Excerpt, Span, excerpt_of, rows_of, settled, span_of, stack
-from model.header import Header
-from model.sampler import Candidate, Sampler, Settings
-from model.tokenizer import encode_body
-from model.vocabulary import TICKS_PER_SECOND, VOCABULARY
+from model.language.context import Context
+from model.language.header import Header
+from model.language.tokenizer import encode_body
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
+from model.learning.corpus import Corpus
 from tests.model.making import SHORT_SIGHTED, lively, tune
 
 HEADER = Header("bach", ("piano", "strings"), beats_per_bar=4.0, tempo_bpm=120.0)

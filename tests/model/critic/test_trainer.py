@@ -13,14 +13,14 @@ import pytest
 import torch
 
 import model.critic.examples
-from model.corpus import Corpus
 from model.critic.corruptions import CORRUPTIONS
 from model.critic.examples import Examples
 from model.critic.inner import InnerCritic
 from model.critic.network import read_critic_card
 from model.critic.trainer import CriticTrainer, Plan
 from model.errors import CheckpointError, TrainingStoppedError
-from model.transformer import Transformer
+from model.learning.corpus import Corpus
+from model.network.transformer import Transformer
 from tests.model.critic.making import made_up, split_corpus
 from tests.model.making import lively
 

@@ -9,9 +9,9 @@ import pytest
 from symusic import Note as MidiNote
 from symusic import Score, Track
 
-from model.corpus import gather
 from model.errors import MidiError
 from model.evaluation.census import FAMILIES, count_file, take_census
+from model.learning.corpus import gather
 from tests.model.making import write_corpus
 
 

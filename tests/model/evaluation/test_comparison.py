@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.corpus import Corpus
 from model.errors import CorpusError
 from model.evaluation.census import Census
 from model.evaluation.comparison import Comparison, Reference, compare_set
@@ -24,6 +23,7 @@ from model.evaluation.excerpts import Excerpt, Sample, excerpts
 from model.evaluation.measures import FEATURES
 from model.evaluation.report import figures_of, write_report
 from model.evaluation.sets import MusicSet
+from model.learning.corpus import Corpus
 from model.notes import Piece
 from tests.model.making import tune
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.corpus import Corpus, build
 from model.evaluation.copying import LINES, SHINGLE, Index, find_copying, shingles, symbols
 from model.evaluation.excerpts import Sample, excerpts
+from model.learning.corpus import Corpus, build
 from model.midi import write_midi
 from model.notes import Note, Piece
 from tests.model.making import tune

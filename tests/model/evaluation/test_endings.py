@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.corpus import Corpus
 from model.evaluation.endings import common_pitches, find_ending, find_faults
 from model.evaluation.excerpts import Sample
 from model.instruments import BY_NAME, INSTRUMENTS
+from model.learning.corpus import Corpus
 from model.notes import Note, Piece
 from tests.model.making import tune
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.corpus import Corpus
 from model.errors import CorpusError
 from model.evaluation.excerpts import ANY, Sample, choose_rows, cut, excerpts, style_lengths
+from model.learning.corpus import Corpus
 from model.notes import Note, Piece, TempoMark
 from tests.model.making import tune
 

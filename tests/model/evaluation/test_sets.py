@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from model.composer import Composer
-from model.corpus import Corpus
+from model.composing.composer import Composer
+from model.composing.prompt import Prompt
 from model.errors import CorpusError, PromptError
 from model.evaluation.excerpts import ANY
 from model.evaluation.sets import PROMPTS, compose_set, plan_prompts, read_prompts, read_set
+from model.learning.corpus import Corpus
 from model.midi import write_midi
-from model.prompt import Prompt
 from tests.model.making import tune, write_corpus
 
 LENGTHS_S = {"bach": 6.0, "folk": 6.0}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from model.context import place
-from model.corpus import Corpus
 from model.evaluation.surprise import choose, find_surprise, header_of, windows_of
-from model.transformer import Places
-from model.vocabulary import VOCABULARY
+from model.language.context import place
+from model.language.vocabulary import VOCABULARY
+from model.learning.corpus import Corpus
+from model.network.transformer import Places
 from tests.model.making import SHORT_SIGHTED, lively
 
 

@@ -1,0 +1,1 @@
+"""From a prompt to a piece: rules, sampling, judging, choosing."""

@@ -1,0 +1,144 @@
+"""What may come next: hard masks that keep a growing piece playable.
+
+A note-off only for what sounds, every note ended, only the instruments asked
+for and only in their ranges, nothing struck twice at once, no note that hangs,
+no silence that lasts, and an end where the end was asked for. Each rule takes
+tokens away from the model's choice; none is ever left without a choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.instruments import BY_NAME, INSTRUMENTS
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
+
+# A note is ended after this long: 99 of 100 of the training music's notes last less than 4 s.
+LONGEST_NOTE_S = 5.0
+LONGEST_SILENCE_S = 2.0
+MOST_SOUNDING = 14
+MOST_AT_ONCE = 20
+# Nothing begins in the last moments, so that what sounds can ring out.
+LAST_ONSET_S = 0.8
+# The piece may end by itself this near to the length asked for, as a fraction.
+NEAR_END = 0.985
+
+
+def _ids(rows: Iterable[int], *, on: bool) -> NDArray[np.bool_]:
+    mine = np.isin(VOCABULARY.instrument_of, list(rows))
+    return mine & ((VOCABULARY.velocity_of > 0) if on else (VOCABULARY.velocity_of == 0))
+
+
+@dataclass(slots=True)
+class Grammar:
+    """The rules of one growing piece.
+
+    Attributes:
+        instruments: names that may play.
+        length_ticks: where the piece shall end.
+        tick: time now.
+        ended: whether `end` has come.
+    """
+
+    instruments: tuple[str, ...]
+    length_ticks: int
+    tick: int = 0
+    ended: bool = False
+    _sounding: dict[tuple[int, int], int] = field(default_factory=dict)
+    _struck: int = 0
+    _last_sound: int = 0
+    _onsets: NDArray[np.bool_] = field(init=False)
+    _startable: NDArray[np.bool_] = field(init=False)
+    _held: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        rows = [n for n, i in enumerate(INSTRUMENTS) if i.name in self.instruments]
+        self._onsets = _ids(rows, on=True)
+        self._startable = self._onsets.copy()
+        self._held = np.zeros(len(VOCABULARY), bool)
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return which tokens may come next, shape [vocabulary]; at least one may."""
+        allowed = np.zeros(len(VOCABULARY), bool)
+        expired = self._expired()
+        if self.tick >= self.length_ticks or expired is not None:
+            # The end, or a note that hangs: only ends of notes.
+            if not self._sounding:
+                allowed[VOCABULARY.end] = True
+            elif expired is None:
+                allowed |= self._held
+            else:
+                allowed[VOCABULARY.note_id[expired[0], 0, expired[1]]] = True
+            return allowed
+        left = self.length_ticks - self.tick
+        if left > LAST_ONSET_S * TICKS_PER_SECOND and self._struck < MOST_AT_ONCE:
+            if len(self._sounding) < MOST_SOUNDING:
+                allowed |= self._startable
+            else:
+                # Drums do not sound on: they may always come.
+                allowed |= self._startable & (VOCABULARY.instrument_of == len(INSTRUMENTS) - 1)
+        if self._struck == 0:
+            allowed |= self._held
+        silence = 0 if self._sounding else self.tick - self._last_sound
+        if silence < LONGEST_SILENCE_S * TICKS_PER_SECOND or not allowed.any():
+            longest = min(VOCABULARY.first_note - VOCABULARY.first_wait, left)
+            allowed[VOCABULARY.first_wait : VOCABULARY.first_wait + longest] = True
+        if not self._sounding and self.tick >= NEAR_END * self.length_ticks and self._struck == 0:
+            allowed[VOCABULARY.end] = True
+        return allowed
+
+    def _expired(self) -> tuple[int, int] | None:
+        """Return the note that has sounded too long; none while others begin."""
+        if not self._sounding or self._struck:
+            return None
+        # Notes are kept in the order of their onsets: the first is the oldest.
+        key, onset = next(iter(self._sounding.items()))
+        return key if self.tick - onset >= LONGEST_NOTE_S * TICKS_PER_SECOND else None
+
+    def feed(self, token: int) -> None:
+        """Take the token that came; one of a prompt may break the rules."""
+        waited = int(VOCABULARY.wait_ticks[token])
+        if waited:
+            self.tick += waited
+            if self._struck:
+                self._startable = self._onsets.copy()
+                for row, pitch in self._sounding:
+                    self._forbid(row, pitch)
+            self._struck = 0
+            if self._sounding:
+                self._last_sound = self.tick
+            return
+        if token == VOCABULARY.end:
+            self.ended = True
+            return
+        row, pitch = int(VOCABULARY.instrument_of[token]), int(VOCABULARY.pitch_of[token])
+        if row < 0:
+            return
+        off = VOCABULARY.note_id[row, 0, pitch]
+        if VOCABULARY.velocity_of[token] == 0:
+            if self._sounding.pop((row, pitch), None) is not None:
+                self._held[token] = False
+                ids = VOCABULARY.note_id[row, 1:, pitch]
+                self._startable[ids[ids >= 0]] = self._onsets[ids[ids >= 0]]
+            return
+        self._struck += 1
+        self._last_sound = self.tick
+        self._forbid(row, pitch)
+        if off >= 0:
+            self._sounding.pop((row, pitch), None)
+            self._sounding[row, pitch] = self.tick
+            self._held[off] = True
+
+    def _forbid(self, row: int, pitch: int) -> None:
+        ids = VOCABULARY.note_id[row, 1:, pitch]
+        self._startable[ids[ids >= 0]] = False
+
+    @property
+    def sounding(self) -> list[str]:
+        """Names of the instruments whose notes sound now."""
+        names = tuple(BY_NAME)
+        return [names[row] for row, _ in self._sounding]

@@ -1,0 +1,109 @@
+"""Soft guidance: stale figures cost, instruments that are missing are called for.
+
+A small model that has repeated itself finds it likely to do so again, and
+hammers one note or one figure for ever; instruments that have been silent for
+a while stay silent. So of each instrument the lags are watched at which its
+notes repeat, in the order they are struck: a figure of k notes may come a few
+times, then each further note of it costs more; so does a pitch that makes up
+most of the latest notes. And an instrument asked for
+that has not begun a note for a while becomes more likely, second by second.
+
+Source: the first is the idea of "don't repeat yourself" sampling for text
+(p-e-w, 2024), which penalises tokens by the length of the repeat they extend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.instruments import INSTRUMENTS
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
+
+# Figures of up to this many notes, and how often one may come: a groove is repetition.
+LONGEST_FIGURE = 24
+TIMES, DRUM_TIMES = 5, 12
+# Nats that the first note beyond costs, every further one as much again, and the most.
+COST, MOST_COST = 0.5, 6.0
+# Of its latest `LONGEST_FIGURE` notes, one pitch of an instrument may be so many before it costs.
+MOST_OF_A_PITCH = 8
+# An instrument is missing after this long; nats a second from then on, and the most.
+MISSED_S, CALL, MOST_CALL = 6.0, 0.5, 5.0
+
+_LAGS = np.arange(1, LONGEST_FIGURE + 1)
+_ROW = {instrument.name: n for n, instrument in enumerate(INSTRUMENTS)}
+_ONSETS = [
+    np.flatnonzero((VOCABULARY.instrument_of == n) & (VOCABULARY.velocity_of > 0)) for n in range(len(INSTRUMENTS))
+]
+
+Nudge = tuple[NDArray[np.int64], float]
+
+
+@dataclass(slots=True)
+class _Line:
+    """The latest notes of one instrument, the newest first, and how long each lag has repeated."""
+
+    allowed: NDArray[np.int64]
+    pitches: NDArray[np.int64] = field(default_factory=lambda: np.full(LONGEST_FIGURE, -1))
+    repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(LONGEST_FIGURE, np.int64))
+
+
+@dataclass(slots=True)
+class Guidance:
+    """What a growing piece should have less of, and more of.
+
+    Attributes:
+        wanted: names of instruments asked for; of a group, one playing will do.
+    """
+
+    wanted: tuple[tuple[str, ...], ...] = ()
+    _lines: dict[int, _Line] = field(default_factory=dict)
+    _heard: dict[int, int] = field(default_factory=dict)
+
+    def feed(self, token: int, tick: int) -> None:
+        """Take the token that came at a time."""
+        row = int(VOCABULARY.instrument_of[token])
+        if row < 0 or VOCABULARY.velocity_of[token] <= 0:
+            return
+        self._heard[row] = tick
+        times = TIMES if INSTRUMENTS[row].sustains else DRUM_TIMES
+        line = self._lines.setdefault(row, _Line((times - 1) * _LAGS))
+        pitch = VOCABULARY.pitch_of[token]
+        line.repeats = np.where(line.pitches == pitch, line.repeats + 1, 0)
+        line.pitches = np.concatenate([[pitch], line.pitches[:-1]])
+
+    def nudges(self, tick: int) -> list[Nudge]:
+        """Return token ids and the nats to add to their logits at a time."""
+        return self._stale() + self._missing(tick)
+
+    def _stale(self) -> list[Nudge]:
+        found: list[Nudge] = []
+        for row, line in self._lines.items():
+            worst: dict[int, int] = {}
+            for lag in np.flatnonzero(line.repeats >= line.allowed):
+                # One more repeat at this lag would be the pitch that came so many notes ago.
+                pitch = int(line.pitches[lag])
+                over = int(line.repeats[lag] - line.allowed[lag]) + 1
+                worst[pitch] = max(over, worst.get(pitch, 0))
+            if INSTRUMENTS[row].sustains:
+                pitches, counts = np.unique(line.pitches[line.pitches >= 0], return_counts=True)
+                for pitch, count in zip(
+                    pitches[counts > MOST_OF_A_PITCH], counts[counts > MOST_OF_A_PITCH], strict=True
+                ):
+                    worst[int(pitch)] = max(int(count) - MOST_OF_A_PITCH, worst.get(int(pitch), 0))
+            for pitch, over in worst.items():
+                ids = VOCABULARY.note_id[row, 1:, pitch]
+                found.append((ids[ids >= 0], -min(COST * over, MOST_COST)))
+        return found
+
+    def _missing(self, tick: int) -> list[Nudge]:
+        found: list[Nudge] = []
+        for names in self.wanted:
+            rows = [_ROW[name] for name in names]
+            silent_s = (tick - max(self._heard.get(row, 0) for row in rows)) / TICKS_PER_SECOND
+            if silent_s > MISSED_S:
+                nats = min(CALL * (silent_s - MISSED_S), MOST_CALL)
+                found += [(_ONSETS[row], nats) for row in rows]
+        return found

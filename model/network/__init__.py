@@ -1,0 +1,1 @@
+"""The transformer: its shapes, its weights, what it costs."""

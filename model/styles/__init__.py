@@ -1,0 +1,1 @@
+"""What styles a checkpoint knows, and how they lie to each other."""

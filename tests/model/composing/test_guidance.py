@@ -1,0 +1,86 @@
+"""Soft guidance: what is stale costs, what is missing is called for."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+
+import numpy as np
+
+from model.composing.guidance import (
+    COST,
+    DRUM_TIMES,
+    LONGEST_FIGURE,
+    MISSED_S,
+    MOST_CALL,
+    MOST_COST,
+    MOST_OF_A_PITCH,
+    TIMES,
+    Guidance,
+)
+from model.language.tokenizer import from_text
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
+
+
+def nudged(guidance: Guidance, token: str, tick: int = 0) -> float:
+    found = VOCABULARY.id(token)
+    return sum(nats for ids, nats in guidance.nudges(tick) if found in ids)
+
+
+def played(words: list[str]) -> Guidance:
+    guidance = Guidance()
+    for token in from_text(" ".join(words)):
+        guidance.feed(token, 0)
+    return guidance
+
+
+def test_a_hammered_note_costs_more_each_time_up_to_a_bound_at_every_volume() -> None:
+    costs = [nudged(played(["piano:v80:C4"] * times), "piano:v16:C4") for times in range(TIMES + 20)]
+    assert costs[:TIMES] == [0.0] * TIMES
+    assert costs[TIMES : TIMES + 3] == [-COST, -2 * COST, -3 * COST]
+    assert costs[-1] == -MOST_COST
+
+
+def test_a_figure_may_come_some_times_then_its_next_note_costs_and_no_other() -> None:
+    figure = ["piano:v80:C4", "piano:v80:G4", "piano:v80:E4", "piano:v80:A4"]
+    fresh = played(list(islice(cycle(figure), 4 * (TIMES - 1))))
+    assert not fresh.nudges(0)
+    stale = played([*islice(cycle(figure), 4 * TIMES)])
+    assert nudged(stale, "piano:v80:C4") < 0
+    assert nudged(stale, "piano:v80:G4") == 0
+    assert nudged(stale, "violin:v80:C4") == 0
+
+
+def test_a_pitch_among_others_costs_when_it_is_most_of_what_is_heard() -> None:
+    rng = np.random.default_rng(1)
+    others = [f"piano:v80:{name}5" for name in "CDEFGAB"]
+    words = [w for n in rng.integers(0, 7, LONGEST_FIGURE) for w in ("piano:v80:C4", others[n])]
+    guidance = played(words)
+    assert nudged(guidance, "piano:v80:C4") == -COST * (LONGEST_FIGURE // 2 - MOST_OF_A_PITCH)
+    assert all(nudged(guidance, other) == 0 for other in others)
+
+
+def test_waits_ends_and_other_instruments_do_not_hide_a_repetition() -> None:
+    words = ["piano:v80:C4", "wait:10", "piano:v0:C4", "violin:v80:E5", "wait:3", "violin:v0:E5"] * (TIMES + 1)
+    assert nudged(played(words), "piano:v80:C4") < 0
+
+
+def test_a_tune_without_repetition_is_never_stale() -> None:
+    rng = np.random.default_rng(0)
+    pitches = [f"piano:v80:{name}4" for name in "CDEFGAB"]
+    assert not played([pitches[n] for n in rng.integers(0, 7, 50 * LONGEST_FIGURE)]).nudges(0)
+
+
+def test_a_groove_may_repeat_longer() -> None:
+    assert nudged(played(["drums:v80:C2"] * (DRUM_TIMES - 1)), "drums:v80:C2") == 0
+    assert nudged(played(["drums:v80:C2"] * (DRUM_TIMES + 1)), "drums:v80:C2") < 0
+
+
+def test_an_instrument_asked_for_is_called_for_when_it_is_missing() -> None:
+    guidance = Guidance((("piano",), ("violin", "cello")))
+    missed = round(MISSED_S * TICKS_PER_SECOND)
+    assert not guidance.nudges(missed)
+    assert nudged(guidance, "piano:v80:C4", missed + 100) > 0
+    guidance.feed(VOCABULARY.id("cello:v80:C3"), missed)
+    assert nudged(guidance, "violin:v80:C4", missed + 100) == 0, "of a group, one playing will do"
+    assert nudged(guidance, "piano:v80:C4", 100 * missed) == MOST_CALL
+    assert nudged(guidance, "piano:v0:C4", 100 * missed) == 0
