@@ -55,11 +55,13 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--also", type=Path, action="append", default=[], metavar="FILE", help="another that composes, in turns"
     )
     critic.add_argument("--generations", type=int, default=400, help="pieces in the store (400)")
+    critic.add_argument("--store", type=Path, metavar="DIR", help="where compositions are kept (OUT/replay)")
     critic.add_argument("--candidates", type=int, default=4, help="composed side by side, of a header (4)")
     critic.add_argument("--longest", type=float, default=120.0, metavar="S", help="of a composed piece (120 s)")
     critic.add_argument("--steps", type=int, default=600, help="optimiser steps in all; 0 only composes (600)")
     critic.add_argument("--rows", type=int, default=16, help="excerpts in a batch, a multiple of 4 (16)")
     critic.add_argument("--check-every", type=int, default=50, help="steps between looks at held-out music (50)")
+    critic.add_argument("--half", type=int, choices=(0, 1), help="learn from every other piece, for a second opinion")
     critic.add_argument("--seed", type=int, default=0)
     critic.add_argument("--threads", type=int, default=0, help="processor cores (all)")
     critic.set_defaults(run=run_train_critic)
@@ -81,7 +83,7 @@ def run_train_critic(args: argparse.Namespace) -> int:
         load(other)
     corpus = _corpus(args)
     check_splits(corpus)
-    store = Store(args.out / "replay", corpus)
+    store = Store(args.store or args.out / "replay", corpus)
     print(
         f"{len(corpus.split('train'))} pieces to learn from, "
         f"{len(corpus.split('valid')) + len(corpus.split('test'))} held out; "
@@ -100,7 +102,8 @@ def run_train_critic(args: argparse.Namespace) -> int:
     from model.critic.report import table
     from model.critic.trainer import CriticTrainer, Plan
 
-    learned, stopping, measuring = (Examples(corpus, store.generations, s) for s in ("train", "valid", "test"))
+    learned = Examples(corpus, store.generations, "train", half=args.half)
+    stopping, measuring = (Examples(corpus, store.generations, s) for s in ("valid", "test"))
     plan = Plan(steps=args.steps, rows=args.rows, check_every=args.check_every, seed=args.seed)
     trainer = CriticTrainer(generator, fingerprint(checkpoint), learned, stopping, measuring, plan, args.out)
     if trainer.resume():

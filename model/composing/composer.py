@@ -21,7 +21,7 @@ from model.errors import ComposeError, PromptError
 from model.instruments import members
 from model.language.header import Header, groups_of, habit_key
 from model.language.tokenizer import decode, encode_body
-from model.language.vocabulary import OWN_STYLES, VOCABULARY
+from model.language.vocabulary import VOCABULARY
 from model.learning.corpus import tidy
 from model.midi import read_midi
 from model.network.checkpoint import SHIPPED, fingerprint, load
@@ -102,8 +102,8 @@ class Composer:
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Styles the checkpoint was trained on; all of the vocabulary where it does not say."""
-        return (*self.card.styles, *OWN_STYLES) if self.card.styles else ()
+        """Styles the checkpoint was trained on; empty where it does not say."""
+        return tuple(self.card.styles)
 
     def compose(
         self,

@@ -46,6 +46,13 @@ def auc(real: Scores, other: Scores) -> float:
     return float((below + upto).sum() / (2 * len(real) * len(other)))
 
 
+def auc_by_group(real: Scores, other: Scores, real_groups: NDArray[np.int64], other_groups: NDArray[np.int64]) -> float:
+    """Return the mean over groups of the area within a group: what it is worth among candidates of one header."""
+    both = np.intersect1d(real_groups, other_groups)
+    found = [auc(real[real_groups == g], other[other_groups == g]) for g in both]
+    return float(np.mean(found)) if found else float("nan")
+
+
 def area(
     real: Scores, other: Scores, real_groups: NDArray[np.int64], other_groups: NDArray[np.int64], draws: int = 400
 ) -> Area:

@@ -54,16 +54,28 @@ class Example:
 class Examples:
     """Real music of a split, and what was composed for its headers.
 
+    Args:
+        corpus: the real music.
+        generations: the composer's own.
+        split: of the real music.
+        most_tokens: in a row.
+        half: 0 or 1 for every other piece, so that two critics can learn from different music; None for all.
+
     Raises:
         CorpusError: nothing was composed for this split.
     """
 
     def __init__(
-        self, corpus: Corpus, generations: Sequence[Generation], split: str, most_tokens: int = MOST_TOKENS
+        self,
+        corpus: Corpus,
+        generations: Sequence[Generation],
+        split: str,
+        most_tokens: int = MOST_TOKENS,
+        half: int | None = None,
     ) -> None:
         self.corpus, self.most_tokens = corpus, most_tokens
-        self.own = [g for g in generations if corpus.rows[g.source].split == split]
-        self.pieces = Pieces(corpus, [split])
+        self.own = [g for g in generations if corpus.rows[g.source].split == split and half in (None, g.source % 2)]
+        self.pieces = Pieces(corpus, [split], half)
         if not self.own:
             raise CorpusError(f"nothing was composed yet for the {split} split; ask for more with --generations")
 

@@ -144,13 +144,19 @@ def draw_own(span: Span, rng: np.random.Generator, length_s: float | None = None
 
 
 class Pieces:
-    """The real pieces of some splits of a corpus."""
+    """The real pieces of some splits of a corpus, or every other one of them.
 
-    def __init__(self, corpus: Corpus, splits: Sequence[str]) -> None:
+    Args:
+        corpus: where they are.
+        splits: names of splits.
+        half: 0 or 1, for pieces with even or odd places in the corpus; None for all.
+    """
+
+    def __init__(self, corpus: Corpus, splits: Sequence[str], half: int | None = None) -> None:
         self.corpus = corpus
         alike: defaultdict[tuple[str | None, bool], list[Row]] = defaultdict(list)
-        for row in corpus.rows:
-            if row.split in splits:
+        for place, row in enumerate(corpus.rows):
+            if row.split in splits and half in (None, place % 2):
                 alike[row.style, row.performed].append(row)
         self._alike = {key: (rows, np.array([row.ticks for row in rows])) for key, rows in alike.items()}
 

@@ -14,6 +14,7 @@ from model.critic.calibration import (
     Labels,
     Scores,
     area,
+    auc_by_group,
     calibration_error,
     fit_platt,
     log_loss,
@@ -49,6 +50,13 @@ def compare(
     )
 
 
+def by_header(examples: Sequence[Example], scores: Scores) -> float:
+    """Return how well real music is told from the composer's own for the same header, averaged over headers."""
+    real, own = ([n for n, e in enumerate(examples) if e.kind == kind] for kind in ("real", "own"))
+    groups = np.array([e.group for e in examples], np.int64)
+    return auc_by_group(scores[real], scores[own], groups[real], groups[own])
+
+
 def against_own(examples: Sequence[Example], scores: Scores) -> tuple[Scores, Labels]:
     """Return the scores of real music and the composer's own, and which is real."""
     here = [n for n, e in enumerate(examples) if e.kind in ("real", "own")]
@@ -75,6 +83,7 @@ def figures(
         "headers_measured": len({e.group for e in measured}),
         "headers_stopped_by": len({e.group for e in stopped_by}),
         "auc_own": compare(measured, scores, "own")[0].as_dict(),
+        "auc_own_by_header": by_header(measured, scores),
         "auc_own_by_length": {name: found for name, found in lengths.items() if found["real"] and found["other"]},
         "auc_by_corruption": {
             name: found.as_dict()
@@ -103,6 +112,7 @@ def table(found: dict[str, Any]) -> str:
     lines += [
         f"{name:16} {a['auc']:.3f}  {a['low']:.3f}-{a['high']:.3f}  {a['real']:5} {a['other']:5}" for name, a in rows
     ]
+    lines.append(f"own generations of the same header {found['auc_own_by_header']:.3f}")
     said = found["calibration"]
     lines.append(f"calibration error {said['error']:.3f} (before {said['error_before']:.3f})")
     headers = found["headers_measured"], found["headers_stopped_by"]

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.critic.calibration import area, auc, calibration_error, fit_platt, log_loss, reliability, sigmoid
+from model.critic.calibration import (
+    area,
+    auc,
+    auc_by_group,
+    calibration_error,
+    fit_platt,
+    log_loss,
+    reliability,
+    sigmoid,
+)
 
 
 def test_the_area_is_the_chance_that_real_scores_above_other() -> None:
@@ -28,6 +37,16 @@ def test_its_interval_holds_it_and_is_wider_where_groups_are_few() -> None:
     shift = np.repeat(rng.normal(0, 1.5, 5), 40)
     few = area(real + shift, other, np.repeat(np.arange(5), 40), np.repeat(np.arange(5), 40))
     assert few.high - few.low > 1.5 * (many.high - many.low)
+
+
+def test_within_a_group_it_does_not_matter_how_groups_differ() -> None:
+    groups = np.repeat(np.arange(10), 5)
+    hard = np.repeat(np.linspace(-50.0, 50.0, 10), 5)
+    rng = np.random.default_rng(0)
+    real, other = hard + rng.normal(2.0, 0.1, 50), hard + rng.normal(0.0, 0.1, 50)
+    assert auc_by_group(real, other, groups, groups) == 1.0
+    assert auc(real, other) < 0.7
+    assert np.isnan(auc_by_group(real, other, groups, groups + 100))
 
 
 @given(st.floats(0.2, 5.0), st.floats(-2.0, 2.0), st.integers(0, 1000))

@@ -110,6 +110,20 @@ def test_held_out_examples_are_always_the_same_and_of_their_split(tunes: Corpus)
     assert len(examples.held_out(most=3)) < len(found)
 
 
+def test_two_critics_can_learn_from_different_music(tunes: Corpus) -> None:
+    everyone = learned(tunes)
+    halves = [Examples(tunes, made_up(tunes), "train", half=half) for half in (0, 1)]
+    sources = [{g.source for g in examples.own} for examples in (everyone, *halves)]
+    assert sources[0] == sources[1] | sources[2]
+    assert not sources[1] & sources[2]
+    assert sources[1]
+    assert sources[2]
+    place = Place("opening", 1000)
+    fitting = [{row.path for row in examples.pieces.fitting(place, tunes.rows[0])} for examples in halves]
+    assert fitting[0] or fitting[1]
+    assert not fitting[0] & fitting[1]
+
+
 def test_a_split_for_which_nothing_was_composed_is_said(tunes: Corpus) -> None:
     only = [g for g in made_up(tunes) if tunes.rows[g.source].split == "train"]
     with pytest.raises(CorpusError, match="nothing was composed yet for the valid split"):
