@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.composing.grammar import Grammar
-from model.composing.guidance import Guidance
+from model.composing.guidance import OFF_BEAT, Guidance
 from model.errors import ComposingCancelledError
 from model.language.context import Clock, Place
 from model.language.header import Header
@@ -125,7 +125,7 @@ class Sampler:
                 Grammar(settings.instruments, length),
                 Clock(length, bpm=settings.header.tempo_bpm or 120.0),
                 np.random.default_rng((settings.seed, n)),
-                Guidance(settings.wanted),
+                Guidance(settings.wanted, in_time=settings.header.performed is not True),
             )
             for n in range(settings.candidates)
         ]
@@ -200,6 +200,9 @@ class Sampler:
         for n, candidate in enumerate(growing):
             for nudged, nats in candidate.guidance.nudges(candidate.clock.tick):
                 logits_NV[n, torch.from_numpy(nudged)] += nats
+            beside = candidate.guidance.beside_the_beat(candidate.clock)
+            if beside is not None:
+                _keep_time(logits_NV[n, VOCABULARY.first_wait : VOCABULARY.first_note], torch.from_numpy(beside))
         best, ids = torch.topk(logits_NV / settings.temperature, min(CONSIDERED, logits_NV.shape[1]), dim=-1)
         chances = torch.softmax(best, dim=-1).double().numpy()
         tokens: NDArray[np.int64] = ids.numpy()
@@ -214,6 +217,14 @@ class Sampler:
             token = int(tokens[n, min(place, kept - 1, len(below) - 1)])
             drawn.append((token, float(own[n, token])))
         return drawn
+
+
+def _keep_time(waits: Tensor, beside: Tensor) -> None:
+    """Let waits that end beside the beat cost, in place; the chance of all waits together stays."""
+    before = waits.logsumexp(0)
+    if torch.isfinite(before):
+        waits -= OFF_BEAT * beside
+        waits += before - waits.logsumexp(0)
 
 
 def _columns(places: list[list[Place]]) -> Places:

@@ -104,8 +104,6 @@ def load(path: Path = SHIPPED, dtype: torch.dtype = torch.float32) -> tuple[Tran
         model = Transformer(card.config)
         with safe_open(str(path), framework="pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
-        for n in range(card.config.layers):
-            weights.setdefault(f"blocks.{n}.again", torch.zeros(card.config.width))  # until the new weights ship
         model.load_state_dict(weights)
     except (SafetensorError, RuntimeError, OSError, ArithmeticError, TypeError) as error:
         raise CheckpointError(f"{path}: its weights do not fit its shape ({str(error).splitlines()[0]})") from error

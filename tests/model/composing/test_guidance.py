@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import cycle, islice
 
 import numpy as np
+import pytest
 
 from model.composing.guidance import (
     COST,
@@ -17,6 +18,7 @@ from model.composing.guidance import (
     TIMES,
     Guidance,
 )
+from model.language.context import Clock
 from model.language.tokenizer import from_text
 from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
 
@@ -84,3 +86,29 @@ def test_an_instrument_asked_for_is_called_for_when_it_is_missing() -> None:
     assert nudged(guidance, "violin:v80:C4", missed + 100) == 0, "of a group, one playing will do"
     assert nudged(guidance, "piano:v80:C4", 100 * missed) == MOST_CALL
     assert nudged(guidance, "piano:v0:C4", 100 * missed) == 0
+
+
+class TestTheBeat:
+    def test_is_not_kept_where_music_is_played_freely(self) -> None:
+        assert Guidance().beside_the_beat(Clock(1000)) is None
+
+    @pytest.mark.parametrize("bpm", [60.0, 97.0, 120.0, 133.0])
+    def test_is_kept_by_sixteenths_and_triplets(self, bpm: float) -> None:
+        clock = Clock(100_000, bpm=bpm)
+        beside = Guidance(in_time=True).beside_the_beat(clock)
+        assert beside is not None
+        ticks_a_beat = 6000.0 / bpm
+        for part in (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0):
+            wait = round(part * ticks_a_beat)
+            assert not beside[wait - 1]
+        assert beside[round(ticks_a_beat / 8) - 1]
+        assert 0.6 < beside.mean() < 0.95
+
+    def test_lost_is_found_again(self) -> None:
+        clock = Clock(100_000, bpm=120.0)
+        clock.step(VOCABULARY.id("wait:30"))
+        beside = Guidance(in_time=True).beside_the_beat(clock)
+        assert beside is not None
+        # 50 ticks a beat: 30 is beside it, 8 later is its third quarter, 20 later the next beat.
+        assert not beside[[8 - 1, 20 - 1]].any()
+        assert beside[[12 - 1, 25 - 1]].all()

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from model.composing.grammar import Grammar
-from model.composing.sampler import Candidate, Sampler, Settings
+from model.composing.guidance import OFF_BEAT
+from model.composing.sampler import Candidate, Sampler, Settings, _keep_time
 from model.errors import ComposingCancelledError
 from model.language.context import Clock
 from model.language.header import Header
@@ -164,3 +165,18 @@ def test_a_header_without_a_tempo_gets_one_from_the_model(model: Transformer) ->
     assert None not in tempi
     assert len(set(tempi)) > 1, "each candidate takes its own"
     assert [decode(c.head + c.tokens).tempi[0].bpm for c in drawn] == tempi
+
+
+def test_keeping_time_moves_waits_to_the_beat_and_leaves_the_chance_to_wait_as_it_was() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(200)
+    waits, beside = logits[50:178], torch.arange(128) % 3 > 0
+    before = logits.clone()
+    _keep_time(waits, beside)
+    torch.testing.assert_close(logits[50:178].logsumexp(0), before[50:178].logsumexp(0))
+    assert torch.equal(logits[:50], before[:50])
+    moved = logits[50:178] - before[50:178]
+    torch.testing.assert_close(moved[~beside].mean() - moved[beside].mean(), torch.tensor(OFF_BEAT))
+    none = torch.full((128,), float("-inf"))
+    _keep_time(none, beside)
+    assert torch.isinf(none).all()
