@@ -52,6 +52,7 @@ class Plan:
         check_every: steps between looks at held-out music.
         patience: looks without improvement after which it stops.
         held_out: generations compared at a look.
+        measured: generations compared in the end.
         seed: of batches.
     """
 
@@ -65,6 +66,7 @@ class Plan:
     check_every: int = 50
     patience: int = 5
     held_out: int = 48
+    measured: int = 80
     seed: int = 0
 
     def share(self, step: int) -> float:
@@ -270,7 +272,8 @@ class CriticTrainer:
         """
         path = self.out / "critic.safetensors"
         critic, card = load_critic(path, self.generator)
-        stopping, measuring = self.stopping.held_out(), self.measuring.held_out()
+        stopping = [e for e in self.stopping.held_out(most=self.plan.measured) if e.kind in ("real", "own")]
+        measuring = self.measuring.held_out(most=self.plan.measured)
         scores = self._scores(critic, measuring)
         found = figures(stopping, self._scores(critic, stopping), measuring, scores)
         said = found["calibration"]
