@@ -50,3 +50,8 @@ class ComposeError(ModelError):
 
 class ComposingCancelledError(ModelError):
     """The request was cancelled."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

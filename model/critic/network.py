@@ -11,9 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,13 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model.critic.spans import Row, Rows, stack
 from model.errors import CheckpointError
 from model.language.vocabulary import VOCABULARY
 from model.network.transformer import Block, Transformer, rotary_tables
+from model.network.whole import write_weights
 
 SHIPPED_CRITIC = Path(__file__).parent.parent / "checkpoints" / "small-critic.safetensors"
 
@@ -157,15 +155,9 @@ def save_critic(path: Path, critic: Critic, card: CriticCard) -> None:
         CheckpointError: the file cannot be written.
     """
     facts = {"vocabulary": VOCABULARY.hash, **asdict(card)}
-    weights = {name: value.detach().to(torch.bfloat16).contiguous() for name, value in critic.state_dict().items()}
-    partial = path.with_suffix(".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, str(partial), metadata={"critic": json.dumps(facts)})
-        os.replace(partial, path)
+        write_weights(path, critic, "critic", facts)
     except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise CheckpointError(f"{path}: cannot write the critic ({error})") from error
 
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import pickle
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -31,9 +29,10 @@ from model.critic.examples import Example, Examples
 from model.critic.network import Critic, CriticCard, digest, load_critic, save_critic, score
 from model.critic.report import compare, draw, figures
 from model.critic.spans import stack
-from model.errors import CheckpointError, TrainingStoppedError
+from model.errors import CheckpointError, TrainingStoppedError, first_line
 from model.language.vocabulary import VOCABULARY
 from model.network.transformer import Transformer
+from model.network.whole import whole
 
 _AT_A_TIME = 64
 
@@ -129,7 +128,7 @@ class CriticTrainer:
         try:
             state = torch.load(path, weights_only=True)
         except (OSError, RuntimeError, EOFError, IndexError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path}: cannot be read ({_first_line(error)}); remove it to start anew") from error
+            raise CheckpointError(f"{path}: cannot be read ({first_line(error)}); remove it to start anew") from error
         if state.get("vocabulary") != VOCABULARY.hash or state.get("weights") != self.card.weights:
             raise CheckpointError(f"{path}: a critic of another checkpoint; train into another folder with --out")
         self.critic.load_state_dict(state["critic"])
@@ -145,7 +144,6 @@ class CriticTrainer:
             CheckpointError: the disk is full or the folder not writable.
         """
         path = self.out / "state.pt"
-        partial = path.with_suffix(".partial")
         state = {
             "vocabulary": VOCABULARY.hash,
             "weights": self.card.weights,
@@ -157,12 +155,10 @@ class CriticTrainer:
             "best": self.best,
         }
         try:
-            torch.save(state, partial)
-            os.replace(partial, path)
+            with whole(path) as partial:
+                torch.save(state, partial)
         except (OSError, RuntimeError) as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise CheckpointError(f"{path}: cannot save the training state ({_first_line(error)})") from error
+            raise CheckpointError(f"{path}: cannot save the training state ({first_line(error)})") from error
 
     def train_step(self) -> float:
         """Take one step; return its loss, nats a row.
@@ -304,7 +300,3 @@ class CriticTrainer:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

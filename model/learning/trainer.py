@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import pickle
 import shutil
 import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -33,7 +31,7 @@ from torch import Tensor
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from model.errors import CheckpointError, TrainingStoppedError
+from model.errors import CheckpointError, TrainingStoppedError, first_line
 from model.language.vocabulary import VOCABULARY
 from model.learning.corpus import Corpus
 from model.learning.curve import Curve
@@ -43,6 +41,7 @@ from model.learning.windows import PLAIN, Batch, Recipe, Windows
 from model.network.checkpoint import Card, save
 from model.network.config import Config
 from model.network.transformer import Places, Transformer
+from model.network.whole import whole
 
 __all__ = ["Plan", "Trainer", "Validation", "mixup_share", "on_device", "planned"]
 
@@ -69,15 +68,11 @@ def on_device(batch: Batch) -> tuple[Tensor, Places, Tensor, Tensor]:
     return torch.from_numpy(tokens.copy()), places, torch.from_numpy(targets.copy()), torch.from_numpy(weights)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     try:
         state = torch.load(path, weights_only=True, mmap=mapped)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{path}: no state to resume from ({_first_line(error)})") from error
+    except (OSError, RuntimeError, ValueError, EOFError, IndexError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path}: no state to resume from ({first_line(error)})") from error
     return state if isinstance(state, dict) else {}
 
 
@@ -189,7 +184,6 @@ class Trainer:
             CheckpointError: the disk is full or the folder not writable.
         """
         path = self.out / "state.pt"
-        partial = path.with_suffix(".partial")
         state = {
             "vocabulary": VOCABULARY.hash,
             "config": self.config.as_dict(),
@@ -202,12 +196,10 @@ class Trainer:
             "seconds": self.seconds,
         }
         try:
-            torch.save(state, partial)
-            os.replace(partial, path)
+            with whole(path) as partial:
+                torch.save(state, partial)
         except (OSError, RuntimeError) as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise CheckpointError(f"{path}: cannot save the training state ({_first_line(error)})") from error
+            raise CheckpointError(f"{path}: cannot save the training state ({first_line(error)})") from error
 
     def train_step(self) -> float:
         """Take one step; return its loss in nats per token.

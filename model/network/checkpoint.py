@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from model.errors import CheckpointError
 from model.language.vocabulary import VOCABULARY
 from model.network.config import Config
 from model.network.transformer import Transformer
+from model.network.whole import write_weights
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints" / "small.safetensors"
 
@@ -61,15 +59,9 @@ def save(path: Path, model: Transformer, card: Card) -> None:
         "styles": card.styles,
         "habits": card.habits,
     }
-    weights = {name: value.detach().to(torch.bfloat16).contiguous() for name, value in model.state_dict().items()}
-    partial = path.with_suffix(".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, str(partial), metadata={"card": json.dumps(facts)})
-        os.replace(partial, path)
+        write_weights(path, model, "card", facts)
     except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise CheckpointError(f"{path}: cannot write the checkpoint ({error})") from error
 
 
