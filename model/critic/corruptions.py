@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from model.critic.music import SUSTAINS, Column, Music
+from model.critic.music import Column, Music
 from model.critic.spans import Excerpt
 from model.instruments import INSTRUMENTS
+from model.language.sounding import SUSTAINED
 from model.language.vocabulary import TICKS_PER_SECOND
 
 Corruption = Callable[[Excerpt, np.random.Generator], Excerpt | None]
@@ -79,7 +80,7 @@ def loop(excerpt: Excerpt, rng: np.random.Generator) -> Excerpt | None:
 def detune(excerpt: Excerpt, rng: np.random.Generator) -> Excerpt | None:
     """Return one instrument, of a single one its upper or lower half, a semitone or two beside."""
     music = excerpt.music
-    tuned = SUSTAINS[music.instruments] & (music.onsets >= _begin(excerpt))
+    tuned = SUSTAINED[music.instruments] & (music.onsets >= _begin(excerpt))
     if tuned.sum() < FEWEST_NOTES:
         return None
     rows, counts = np.unique(music.instruments[tuned], return_counts=True)

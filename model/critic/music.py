@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.composing.grammar import LAST_ONSET_S, LONGEST_NOTE_S, LONGEST_SILENCE_S, MOST_AT_ONCE, MOST_SOUNDING
-from model.instruments import INSTRUMENTS
+from model.language.sounding import SUSTAINED
 from model.language.tokenizer import wait_tokens
 from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
 
 Column = NDArray[np.int64]
-SUSTAINS = np.array([i.sustains for i in INSTRUMENTS])
 LEVELS: Column = np.array([-1 if n is None else VOCABULARY.level_of(n) for n in VOCABULARY.notes], np.int64)
 _LONGEST = round(LONGEST_NOTE_S * TICKS_PER_SECOND)
 _SILENCE = round(LONGEST_SILENCE_S * TICKS_PER_SECOND)
@@ -69,7 +68,7 @@ class Music:
 
         Offsets after the length are not written: such notes sound on.
         """
-        sustained = SUSTAINS[self.instruments] & (self.offsets <= length_ticks)
+        sustained = SUSTAINED[self.instruments] & (self.offsets <= length_ticks)
         off = self.take(sustained)
         ticks = np.concatenate([self.onsets, off.offsets])
         phases = np.concatenate([np.full(len(self), 2), np.where(off.offsets > off.onsets, 1, 3)])
@@ -103,10 +102,10 @@ def music_of(tokens: Column, ticks: Column | None = None) -> Music:
     onsets, rows = ticks[said], VOCABULARY.instrument_of[ids]
     pitches, levels = VOCABULARY.pitch_of[ids], LEVELS[ids]
     last = int(ticks[-1]) if len(ticks) else 0
-    offsets = np.where(SUSTAINS[rows], last, onsets)
+    offsets = np.where(SUSTAINED[rows], last, onsets)
     sounding: dict[int, list[int]] = {}
     for n, (key, level, sustains) in enumerate(
-        zip((rows << 7 | pitches).tolist(), levels.tolist(), SUSTAINS[rows].tolist(), strict=True)
+        zip((rows << 7 | pitches).tolist(), levels.tolist(), SUSTAINED[rows].tolist(), strict=True)
     ):
         if level and sustains:
             sounding.setdefault(key, []).append(n)
@@ -127,7 +126,7 @@ def tame(music: Music, beat_ticks: float) -> Music:
     if not len(music):
         return music
     music = music.sorted()
-    sustained = SUSTAINS[music.instruments]
+    sustained = SUSTAINED[music.instruments]
     longest = np.clip(music.offsets - music.onsets, _SHORTEST, _LONGEST)
     music = replace(music, offsets=np.where(sustained, music.onsets + longest, music.onsets))
     return _no_silence(_not_too_many(_no_unisons(music)), beat_ticks)
@@ -149,7 +148,7 @@ def _not_too_many(music: Music) -> Music:
     kept = np.ones(len(music), bool)
     ends: list[int] = []
     at_once, now = 0, -1
-    sustains = SUSTAINS[music.instruments].tolist()
+    sustains = SUSTAINED[music.instruments].tolist()
     for n, (onset, offset) in enumerate(zip(music.onsets.tolist(), music.offsets.tolist(), strict=True)):
         at_once = at_once + 1 if onset == now else 1
         now = onset
@@ -197,5 +196,5 @@ def ring_out(music: Music) -> Music:
     if not len(music):
         return music
     least = int(music.onsets[-1]) + _RING
-    last = SUSTAINS[music.instruments] & (music.offsets == music.offsets.max())
+    last = SUSTAINED[music.instruments] & (music.offsets == music.offsets.max())
     return replace(music, offsets=np.where(last, np.maximum(music.offsets, least), music.offsets))

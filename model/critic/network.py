@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from model.critic.spans import Row, Rows, stack
 from model.errors import CheckpointError
 from model.language.vocabulary import VOCABULARY
+from model.network.checkpoint import write_weights
 from model.network.transformer import Block, Transformer, rotary_tables
-from model.network.whole import write_weights
 
 SHIPPED_CRITIC = Path(__file__).parent.parent / "checkpoints" / "small-critic.safetensors"
 

@@ -32,7 +32,7 @@ from model.critic.spans import stack
 from model.errors import CheckpointError, TrainingStoppedError, first_line
 from model.language.vocabulary import VOCABULARY
 from model.network.transformer import Transformer
-from model.network.whole import whole
+from model.whole import whole
 
 _AT_A_TIME = 64
 

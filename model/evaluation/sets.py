@@ -9,7 +9,6 @@ its pieces.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from model.instruments import members
 from model.language.vocabulary import OWN_STYLES, STYLES
 from model.learning.corpus import Row
 from model.midi import write_midi
+from model.whole import whole
 
 if TYPE_CHECKING:
     from model.composing.composer import Composer
@@ -177,8 +177,6 @@ def compose_set(
 
 def _compose(composer: Composer, prompt: Prompt, path: Path, prompts: Path, name: str) -> None:
     take = composer.compose(prompt)
-    partial = path.with_suffix(".partial")
-    write_midi(take.piece, partial)
     entry = {
         "file": name,
         "prompt": prompt.as_dict(),
@@ -186,7 +184,8 @@ def _compose(composer: Composer, prompt: Prompt, path: Path, prompts: Path, name
         "checkpoint": take.checkpoint,
         "seconds": take.seconds,
     }
-    os.replace(partial, path)
+    with whole(path) as partial:
+        write_midi(take.piece, partial)
     # A line that a kill cut off has no end: begin on a new one.
     with prompts.open("a") as file:
         file.write(("\n" if prompts.stat().st_size else "") + json.dumps(entry))

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 
 from model.instruments import INSTRUMENTS
 from model.language.context import Context, chord_index, countdown_at, part_at
-from model.language.sounding import SOUNDING, write_note
+from model.language.sounding import SOUNDING, SUSTAINED, write_note
 from model.language.vocabulary import MAX_WAIT_TICKS, VOCABULARY
 
 AHEAD_TICKS = 400
 
 Ints = NDArray[np.int64]
-_SUSTAINED = np.array([i.sustains for i in INSTRUMENTS])
 
 
 class Pairs(NamedTuple):
@@ -46,7 +45,7 @@ def pair(tokens: Ints) -> Pairs:
     struck = VOCABULARY.velocity_of[tokens] > 0
     since: dict[tuple[int, int], int] = {}
     ends = np.full(len(tokens), len(tokens), np.int64)
-    for n in np.flatnonzero((instruments >= 0) & _SUSTAINED[instruments]):
+    for n in np.flatnonzero((instruments >= 0) & SUSTAINED[instruments]):
         key = (int(instruments[n]), int(pitches[n]))
         if key in since:
             ends[since.pop(key)] = n
@@ -78,7 +77,7 @@ def choose(rng: np.random.Generator, tokens: Ints, ticks: Ints, notes: Pairs) ->
 def _neighbours(tokens: Ints, notes: Pairs) -> tuple[Ints, Ints]:
     """Return how many notes sound above and below each when it is struck; a drum has neither."""
     pitches = VOCABULARY.pitch_of[tokens[notes.on]]
-    pitched = _SUSTAINED[VOCABULARY.instrument_of[tokens[notes.on]]]
+    pitched = SUSTAINED[VOCABULARY.instrument_of[tokens[notes.on]]]
     # A chord is struck token by token: a note sounds together with those struck at its instant.
     instant = np.cumsum(VOCABULARY.wait_ticks[tokens] > 0)
     starts = instant[notes.on]
@@ -223,7 +222,7 @@ def _sounding(
     out = np.zeros((len(now), SOUNDING), np.float32)
     for on, off in zip(notes.on.tolist(), notes.off.tolist(), strict=True):
         instrument, pitch = int(VOCABULARY.instrument_of[tokens[on]]), int(VOCABULARY.pitch_of[tokens[on]])
-        if not _SUSTAINED[instrument]:
+        if not SUSTAINED[instrument]:
             continue
         first, last = int(where[on]), int(where[off])
         if told[on]:

@@ -23,7 +23,7 @@ SOUNDING = 3 * PITCHES + len(INSTRUMENTS)
 SHORT_TICKS, LONG_TICKS = 15.0, 120.0
 # A chord of four counts as one.
 _NOTE = np.float32(0.25)
-_SUSTAINED = np.array([i.sustains for i in INSTRUMENTS])
+SUSTAINED = np.array([i.sustains for i in INSTRUMENTS])
 
 Features = NDArray[np.float32]
 
@@ -52,7 +52,7 @@ def sounding(tokens: NDArray[np.int64], ticks: NDArray[np.int64]) -> Features:
         first = since.pop(key)
         write_note(out[first:end], key[1], key[0], (ticks[first:end] - ticks[first]).astype(float))
 
-    for n in np.flatnonzero((instruments >= 0) & _SUSTAINED[instruments]):
+    for n in np.flatnonzero((instruments >= 0) & SUSTAINED[instruments]):
         key = (int(instruments[n]), int(pitches[n]))
         if key in since:
             close(key, int(n))
@@ -72,7 +72,7 @@ class Sounding:
     def step(self, token: int, tick: int) -> Features:
         """Let a token pass at a time; return what sounds after it, shape [`SOUNDING`]."""
         instrument, pitch = int(VOCABULARY.instrument_of[token]), int(VOCABULARY.pitch_of[token])
-        if instrument >= 0 and _SUSTAINED[instrument]:
+        if instrument >= 0 and SUSTAINED[instrument]:
             self._since.pop((instrument, pitch), None)
             if VOCABULARY.velocity_of[token] > 0:
                 self._since[instrument, pitch] = tick

@@ -38,6 +38,7 @@ from model.language.tokenizer import encode_body, to_ticks
 from model.language.vocabulary import GENRES, OWN_STYLES, STYLES, TICKS_PER_SECOND, VOCABULARY
 from model.midi import read_midi
 from model.notes import Note, Piece, TempoMark
+from model.whole import whole
 
 MIN_NOTES = 32
 SPLITS = ("train", "valid", "test")
@@ -223,9 +224,8 @@ def build(
             rows = _something_to_learn(rows)
         if not rows:
             raise CorpusError(f"{folder}: none of {len(sources)} files could be used; first: {skipped[0]}")
-        partial = out / "pieces.partial"
-        partial.write_text(json.dumps({"vocabulary": VOCABULARY.hash, "pieces": [asdict(r) for r in rows]}))
-        os.replace(partial, out / "pieces.json")
+        with whole(out / "pieces.json") as partial:
+            partial.write_text(json.dumps({"vocabulary": VOCABULARY.hash, "pieces": [asdict(r) for r in rows]}))
     except BrokenProcessPool as error:
         raise CorpusError(f"{folder}: a process that reads it was killed (out of memory?); try again") from error
     except OSError as error:

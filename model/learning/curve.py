@@ -9,6 +9,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from model.whole import whole
+
 
 class Curve:
     """What a run notes of its steps.
@@ -43,9 +45,8 @@ class Curve:
         lines = self.path.read_text().splitlines(keepends=True)
         # A line cut off by the kill is the last, and of a step that is forgotten.
         kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= step]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(kept))
-        os.replace(partial, self.path)
+        with whole(self.path) as partial:
+            partial.write_text("".join(kept))
 
     def draw(self) -> None:
         """Draw `losses.jsonl` as `losses.png`.
@@ -66,10 +67,8 @@ class Curve:
         axes.legend()
         axes.grid(alpha=0.3)
         figure.tight_layout()
-        partial = self.path.with_name("losses.partial.png")
         try:
-            figure.savefig(partial, dpi=110)
-            os.replace(partial, self.path.with_suffix(".png"))
+            with whole(self.path.with_suffix(".png")) as partial:
+                figure.savefig(partial, dpi=110, format="png")
         finally:
             plt.close(figure)
-            partial.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ from model.learning.windows import PLAIN, Batch, Recipe, Windows
 from model.network.checkpoint import Card, save
 from model.network.config import Config
 from model.network.transformer import Places, Transformer
-from model.network.whole import whole
+from model.whole import whole
 
 __all__ = ["Plan", "Trainer", "Validation", "mixup_share", "on_device", "planned"]
 

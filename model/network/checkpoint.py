@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
 
 from model.errors import CheckpointError
 from model.language.vocabulary import VOCABULARY
 from model.network.config import Config
 from model.network.transformer import Transformer
-from model.network.whole import write_weights
+from model.whole import whole
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints" / "small.safetensors"
 
@@ -41,6 +43,20 @@ class Card:
     bits_per_note: float = float("nan")
     styles: dict[str, int] = field(default_factory=dict)
     habits: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def write_weights(path: Path, module: nn.Module, name: str, facts: dict[str, Any]) -> None:
+    """Write a module's weights (bfloat16) and what they say of themselves as safetensors.
+
+    Args:
+        path: the file.
+        module: whose weights.
+        name: of the facts among the file's metadata.
+        facts: plain values.
+    """
+    weights = {key: value.detach().to(torch.bfloat16).contiguous() for key, value in module.state_dict().items()}
+    with whole(path) as partial:
+        save_file(weights, str(partial), metadata={name: json.dumps(facts)})
 
 
 def save(path: Path, model: Transformer, card: Card) -> None:
