@@ -102,7 +102,8 @@ def place_labels(
         for rank, box in enumerate(_candidates(points_N2[n], radii[n], sizes[n])):
             others = [dot for m, dot in enumerate(dots) if m != n] + list(placed.values())
             hidden = sum(box.overlap(other) for other in others) + 1e6 * (not box.within(*sheet))
-            cost = hidden * 10 + rank
+            # A free place, however far, is better than one that hides a sliver.
+            cost = hidden * 10 + rank if hidden else -1.0
             if best is None or cost < best[0]:
                 best = (cost, box)
             if hidden == 0:

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -20,6 +20,7 @@ def dot(point: NDArray[np.float64], radius: float) -> Box:
 
 
 @given(seed=st.integers(0, 1000), count=st.integers(1, 50), crowd=st.floats(0.05, 1.0))
+@example(seed=187, count=25, crowd=0.5)
 @settings(max_examples=8, deadline=None)
 def test_nothing_lies_over_another(seed: int, count: int, crowd: float) -> None:
     rng = np.random.default_rng(seed)
