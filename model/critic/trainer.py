@@ -31,6 +31,7 @@ from model.critic.report import compare, draw, figures
 from model.critic.spans import stack
 from model.errors import CheckpointError, TrainingStoppedError, first_line
 from model.language.vocabulary import VOCABULARY
+from model.network.precision import autocast
 from model.network.transformer import Transformer
 from model.whole import whole
 
@@ -108,8 +109,7 @@ class CriticTrainer:
             betas=(0.9, 0.98),
             weight_decay=plan.decay,
         )
-        bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)
+        self.autocast = autocast()
         # Looked at again and again: the same excerpts of middling length.
         self.looks = stopping.held_out(lengths=("30 s",), most=plan.held_out) or stopping.held_out(most=plan.held_out)
         self.step = self.tokens = self.worse = 0

@@ -24,6 +24,7 @@ from model.language.header import Header
 from model.language.vocabulary import VOCABULARY
 from model.learning.corpus import Corpus, Row
 from model.learning.windows import PREROLL
+from model.network.precision import autocast
 from model.network.transformer import Places, Transformer
 
 
@@ -147,10 +148,9 @@ def find_surprise(
     todo = [(style, window) for style, some in chosen.items() for window in some]
     todo.sort(key=lambda item: item[1].last - item[1].start)
     counted: defaultdict[str, list[_Counted]] = defaultdict(list)
-    bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     for begin in range(0, len(todo), batch):
         some = todo[begin : begin + batch]
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with autocast():
             measured = _measure(model, corpus, [window for _, window in some])
         for (style, _), count in zip(some, measured, strict=True):
             counted[style].append(count)

@@ -40,6 +40,7 @@ from model.learning.suspects import Suspects, passages
 from model.learning.windows import PLAIN, Batch, Recipe, Windows
 from model.network.checkpoint import Card, save
 from model.network.config import Config
+from model.network.precision import autocast
 from model.network.transformer import Places, Transformer
 from model.whole import whole
 
@@ -127,8 +128,7 @@ class Trainer:
         self.windows = Windows(corpus, "train", tokens=plan.tokens, rows=plan.rows, seed=plan.seed, recipe=Recipe())
         held_out = "valid" if corpus.split("valid") else "train"
         self.held_out = Windows(corpus, held_out, tokens=plan.tokens, rows=4, seed=1, recipe=PLAIN)
-        bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)
+        self.autocast = autocast()
         self.model.recompute = plan.recompute
         self.loss_of: Any = self.model.loss
         self.mixed_loss_of: Any = self.model.mixed_loss

@@ -33,6 +33,7 @@ from model.errors import TrainingStoppedError
 from model.learning.corpus import Corpus
 from model.learning.trainer import Plan
 from model.learning.windows import SHORTEST, Recipe, Windows
+from model.network.precision import autocast
 from tests.bench.heldout import ROWS, Bits, spans
 from tests.bench.remi import KINDS, Remi
 
@@ -154,8 +155,7 @@ class PeerTrainer:
             betas=(0.9, 0.95),
             fused=True,
         )
-        bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)
+        self.autocast = autocast()
         self.windows = RemiWindows(language, pieces, corpus, plan)
         self.loss_of: Any = torch.compile(self._loss) if compiled else self._loss
         self.step = 0

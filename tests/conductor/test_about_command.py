@@ -13,9 +13,8 @@ from conductor.commands.about import operations, size
 from model.network.checkpoint import Card, read_card, save
 from model.network.config import PRESETS
 from model.network.transformer import Transformer
+from tests.conductor.refusals import Printed, refusal
 from tests.model.making import SHORT_SIGHTED, lively
-
-Printed = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(name="checkpoint")
@@ -27,15 +26,6 @@ def _checkpoint(tmp_path: Path) -> Path:
     )
     save(tmp_path / "some.safetensors", lively(SHORT_SIGHTED), card)
     return tmp_path / "some.safetensors"
-
-
-def refusal(printed: Printed, words: list[str]) -> str:
-    assert main(words) == 2
-    _, err = printed.readouterr()
-    assert err.startswith("conductor: ")
-    assert err.count("\n") == 1
-    assert "unexpected" not in err
-    return err
 
 
 class TestStyles:

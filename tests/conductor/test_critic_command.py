@@ -14,10 +14,9 @@ import pytest
 from conductor.cli import main
 from model.critic.network import read_critic_card
 from model.network.checkpoint import fingerprint
+from tests.conductor.refusals import Printed, refusal
 from tests.model.critic.making import write_split_corpus
 from tests.model.making import write_corpus
-
-Printed = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(name="midi", scope="module")
@@ -32,16 +31,6 @@ def words(corpus: Path, out: Path, checkpoint: Path, *more: str) -> list[str]:
         *few,
         *("--candidates", "1", "--steps", "2", *more),
     ]
-
-
-def refusal(printed: Printed, given: list[str]) -> str:
-    printed.readouterr()
-    assert main(given) == 2
-    _, err = printed.readouterr()
-    assert err.startswith("conductor: ")
-    assert err.count("\n") == 1
-    assert "unexpected" not in err
-    return err
 
 
 @pytest.fixture(name="trained", scope="module")

@@ -13,24 +13,14 @@ from safetensors.torch import save_file
 from conductor.cli import main
 from model.midi import write_midi
 from model.network.checkpoint import fingerprint
+from tests.conductor.refusals import Printed, refusal
 from tests.model.making import tune, write_corpus
 
-Printed = pytest.CaptureFixture[str]
 SMALL = ["--pieces", "3", "--seconds", "10", "--threads", "1", "--tokens", "500"]
 
 
 def evaluate(corpus: Path, out: Path, *words: str) -> list[str]:
     return ["evaluate", "--corpus", str(corpus), "--out", str(out), *words]
-
-
-def refusal(printed: Printed, words: list[str]) -> str:
-    printed.readouterr()
-    assert main(words) == 2
-    _, err = printed.readouterr()
-    assert err.startswith("conductor: ")
-    assert err.count("\n") == 1
-    assert "unexpected" not in err
-    return err
 
 
 @pytest.fixture(name="music", scope="module")

@@ -18,25 +18,15 @@ from model.errors import TrainingStoppedError
 from model.learning.corpus import Corpus, build
 from model.learning.trainer import Trainer, planned
 from model.network.checkpoint import load, read_card
+from tests.conductor.refusals import Printed, refusal
 from tests.model.making import SHORT_SIGHTED, write_corpus
 from tests.model.network.test_checkpoint import rewritten
 
-Printed = pytest.CaptureFixture[str]
 SMALL = ["--preset", "tiny", "--rows", "2", "--tokens", "128", "--eager", "--threads", "1"]
 
 
 def train(corpus: Path, out: Path, *words: str) -> list[str]:
     return ["train", "--corpus", str(corpus), "--out", str(out), *SMALL, *words]
-
-
-def refusal(printed: Printed, words: list[str]) -> str:
-    printed.readouterr()
-    assert main(words) == 2
-    _, err = printed.readouterr()
-    assert err.startswith("conductor: ")
-    assert err.count("\n") == 1
-    assert "unexpected" not in err
-    return err
 
 
 @pytest.fixture(name="trained", scope="module")
