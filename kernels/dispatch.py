@@ -14,6 +14,7 @@ without a GPU.
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -25,11 +26,9 @@ __all__ = ["HAS_TRITON", "INTERPRETED", "jit", "register", "tl", "triton", "uses
 
 log = logging.getLogger(__name__)
 
-triton: Any
-tl: Any
 try:
-    import triton
-    import triton.language as tl
+    triton: Any = importlib.import_module("triton")
+    tl: Any = importlib.import_module("triton.language")
 except ImportError:
     triton = tl = None
 
