@@ -1,0 +1,450 @@
+"""Drawing the next token: grammar, temperature, top-k, top-p, min-p, anti-nucleus, in one pass.
+
+Shapes: N rows, V vocabulary, W words of 32 tokens, R rules of a row (`RULES`).
+
+The draw is integer arithmetic, so that a GPU and a CPU draw the same token from
+the same logits, and not merely nearly always: sums of floats depend on their
+order, sums of integers do not. How far a token is behind the best is counted in
+2**-15 of an octave (`key`: 0 for the best), and its chance is 2**-key as an
+integer of 30 bits (`mass`), by a polynomial. Chances are true to 2e-5 of
+themselves, a hundredth of what bfloat16 does to a logit; what is 31 octaves
+behind the best is never drawn. Every rule keeps the tokens up to some key, found
+by bisection without a sort, so that tokens of the same key stay or go together.
+
+The rules apply in this order, each to what the one before it left: grammar,
+temperature, top-k, top-p, min-p, anti-nucleus.
+
+Sources: Fan et al. (2018), top-k; Holtzman et al. (2020), top-p; Nguyen et al.
+(2024), min-p; `kernels.philox`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kernels.dispatch import jit, register, tl, triton
+from kernels.philox import words
+from kernels.proof.build import Build, Tuning, Work
+
+__all__ = ["BUILDS", "RULES", "pack", "sample"]
+
+# Steps of a key in an octave, in bits, and the first key whose mass is zero.
+FINE = 15
+DEAD = 31 << FINE
+# Coefficients of 2**-f = 1 - f (c1 - f (c2 - ...)) on [0, 1) in units of 2**-30, at Chebyshev points: true to 4e-7.
+ONE, C1, C2, C3, C4, C5 = 1 << 30, 744260865, 257928559, 59494488, 10033292, 1077640
+# Logits are read up to this; what is not above its negative is not allowed, and becomes SHUT: far enough to be dead at
+# any temperature, near enough that no product overflows.
+MOST = float(np.float32(1e25))
+SHUT = -float(np.float32(1e26))
+# Keys in a nat of logits.
+SCALE = float(np.float32((1 << FINE) * math.log2(math.e)))
+RULES = ("temperature", "top_k", "top_p", "min_p", "anti_p", "anti_chance")
+# The kernel holds a row in the registers of one program.
+LONGEST = 32768
+
+Rule = float | Tensor
+
+
+def pack(allowed_NV: NDArray[np.bool_] | Tensor) -> Tensor:
+    """Return what is allowed as bits, shape [N, W], int32: bit v % 32 of word v // 32 is token v."""
+    allowed = np.asarray(allowed_NV, dtype=np.bool_)
+    padded = np.zeros((allowed.shape[0], -(-allowed.shape[1] // 32) * 32), np.bool_)
+    padded[:, : allowed.shape[1]] = allowed
+    return torch.from_numpy(np.packbits(padded, axis=1, bitorder="little").view(np.int32))
+
+
+# --- torch and numpy, on the CPU -------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _table() -> Tensor:
+    """Return the mass of every key of the first octave, shape [2**FINE]."""
+    f = torch.arange(1 << FINE, dtype=torch.int64)
+    mass = torch.full_like(f, C5)
+    for c in (C4, C3, C2, C1, ONE):
+        mass = c - (mass * f >> FINE)
+    return mass.int()
+
+
+def reference(
+    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, seed_step: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Draw on the CPU; see `sample`."""
+    seed, step = seed_step.tolist()
+    device = logits_NV.device
+    tokens_N, nats_N = _draw(
+        *(x.detach().cpu() for x in (logits_NV, allowed_NW, rows_N, rules_NR)), seed=seed, step=step
+    )
+    return tokens_N.to(device), nats_N.to(device)
+
+
+def _draw(
+    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, *, seed: int, step: int
+) -> tuple[Tensor, Tensor]:
+    N, V = logits_NV.shape
+    logits = logits_NV.float().contiguous().numpy()
+    temperature, top_k, top_p, min_p, anti_p, anti_chance = rules_NR.numpy().T
+    draw_N, chance_N = words(seed, rows_N.numpy(), step).T
+    bits = np.unpackbits(np.ascontiguousarray(allowed_NW.numpy()).view(np.uint8), axis=1, count=V, bitorder="little")
+    # Chosen by bit operations: where() mispredicts every other branch and takes ten times as long.
+    x = (-bits.view(np.int8)).astype(np.int32)
+    shut = np.float32(SHUT).view(np.int32)
+    x &= logits.view(np.int32) ^ shut
+    x ^= shut
+    x_NV = torch.from_numpy(x.view(np.float32))
+    best_N1 = x_NV.amax(1, keepdim=True)
+    if not bool((best_N1 <= MOST).all()):
+        x_NV = x_NV.nan_to_num_(nan=SHUT, posinf=MOST).clamp_(max=MOST)
+        best_N1 = x_NV.amax(1, keepdim=True)
+    none = best_N1.squeeze(1).numpy() <= -MOST
+    behind_NV = x_NV - best_N1.clamp_(min=-MOST)
+    # Below the bound exp() is slow, and adds nothing.
+    sums_N = behind_NV.clamp(min=-87.0).exp_().sum(1)
+    scale_N = np.float32(SCALE) / np.maximum(temperature, np.float32(1e-6))
+    key_NV = behind_NV.mul_(torch.from_numpy(-scale_N)[:, None]).clamp_(max=DEAD).int()
+    mass_NV = _table().index_select(0, (key_NV & ((1 << FINE) - 1)).view(-1)).view(N, V)
+    mass_NV >>= key_NV >> FINE
+    key, mass = key_NV.numpy(), mass_NV.numpy()
+
+    def keep(up_to_N: NDArray[np.int64]) -> None:
+        np.multiply(mass, key <= up_to_N[:, None], out=mass)
+
+    if (counted := top_k > 0).any():
+        places = np.where(counted, np.minimum(top_k, V), V).astype(np.int64) - 1
+        keep(np.partition(key, np.unique(places), axis=1)[np.arange(N), places])
+    if (top_p < 1).any():
+        keep(_reach(key, mass, np.maximum(_share(_total(mass), _word(top_p)), 1)))
+    if (min_p > 0).any():
+        np.multiply(mass, mass >= (np.clip(min_p, 0, 1) * np.float32(ONE)).astype(np.int32)[:, None], out=mass)
+    if (avoids := (anti_p > 0) & (chance_N >> 1 < _word(anti_chance))).any():
+        total_N = _total(mass)
+        likely_N = _reach(key, mass, np.minimum(_share(total_N, _word(anti_p)) + 1, total_N))
+        last_N = np.max(key * (mass > 0), axis=1)
+        likely_N = np.where(avoids, np.minimum(likely_N, last_N - 1), -1)
+        np.multiply(mass, key > likely_N[:, None], out=mass)
+    reached_NV = mass_NV.cumsum(1).numpy()
+    token_N = (reached_NV <= _share(reached_NV[:, -1], draw_N >> 1)[:, None]).sum(1)
+    token_N[none] = -1
+    tokens_N = torch.from_numpy(token_N)
+    chosen_N = x_NV.gather(1, tokens_N.clamp(min=0)[:, None])
+    nats_N = (chosen_N - best_N1).squeeze(1) - sums_N.log()
+    nats_N[torch.from_numpy(none)] = -math.inf
+    return tokens_N, nats_N
+
+
+def _word(share: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return shares of 0 to 1 in units of 2**-31."""
+    return (np.clip(share, 0, 1) * np.float32(2**31)).astype(np.int64)
+
+
+def _share(total: NDArray[np.int64], word: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return total * word / 2**31, rounded down; the product itself would not fit."""
+    out: NDArray[np.int64] = (total >> 31) * word + ((total & 0x7FFFFFFF) * word >> 31)
+    return out
+
+
+def _total(mass: NDArray[np.int32]) -> NDArray[np.int64]:
+    out: NDArray[np.int64] = torch.from_numpy(mass).sum(1).numpy()
+    return out
+
+
+def _reach(key: NDArray[np.int32], mass: NDArray[np.int32], target_N: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the smallest key of each row up to which there is a mass of `target`."""
+    N, V = key.shape
+    # Tokens up to this mass weigh less all together than what need not be reached: only the others are sorted.
+    light_N = np.maximum(_total(mass) - target_N, 0) // V
+    heavy = np.flatnonzero(mass > light_N[:, None])
+    row = heavy // V
+    order = np.sort((row << 20) + key.ravel()[heavy])
+    found = order & 0xFFFFF
+    reached = np.cumsum(_table().numpy()[found & ((1 << FINE) - 1)] >> (found >> FINE), dtype=np.int64)
+    first_N = np.searchsorted(order, np.arange(N) << 20)
+    before_N = np.concatenate([[0], reached])[first_N]
+    # A row that nothing is left of reaches nothing.
+    place_N = np.minimum(np.searchsorted(reached, before_N + target_N), max(len(order) - 1, 0))
+    out: NDArray[np.int64] = found[place_N] if len(order) else np.zeros(N, np.int64)
+    return out
+
+
+# --- Triton ----------------------------------------------------------------------------------------------------------
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+
+@jit
+def share_of(total, word):
+    """Return total * word / 2**31, rounded down (`_share`)."""
+    return (total >> 31) * word + (((total & 0x7FFFFFFF) * word) >> 31)
+
+
+@jit
+def word_of(share):
+    """Return a share of 0 to 1 in units of 2**-31 (`_word`)."""
+    return (tl.minimum(tl.maximum(share, 0.0), 1.0) * 2147483648.0).to(tl.int64)
+
+
+@jit
+def reach(key, mass, target, DEAD: tl.constexpr):
+    """Return the smallest key up to which there is a mass of `target`."""
+    low = 0
+    high = DEAD
+    for _ in range(20):
+        middle = (low + high) >> 1
+        enough = tl.sum(tl.where(key <= middle, mass, 0).to(tl.int64)) >= target
+        high = tl.where(enough, middle, high)
+        low = tl.where(enough, low, tl.minimum(middle + 1, high))
+    return high
+
+
+@jit
+def sample_kernel(
+    logits, allowed, rows, rules, seed_step, tokens, nats, V, W, row_stride,
+    BLOCK: tl.constexpr, FINE: tl.constexpr, DEAD: tl.constexpr, SCALE: tl.constexpr, MOST: tl.constexpr,
+    SHUT: tl.constexpr, ONE: tl.constexpr, C1: tl.constexpr, C2: tl.constexpr, C3: tl.constexpr, C4: tl.constexpr,
+    C5: tl.constexpr,
+):  # fmt: skip
+    """Draw one row's token."""
+    n = tl.program_id(0)
+    v = tl.arange(0, BLOCK)
+    word = tl.load(allowed + n * W + (v >> 5), mask=v < V, other=0)
+    x = tl.load(logits + n.to(tl.int64) * row_stride + v, mask=v < V, other=SHUT).to(tl.float32)
+    # Not (x > -MOST) where x is not a number.
+    x = tl.where((((word >> (v & 31)) & 1) != 0) & (x > -MOST), tl.minimum(x, MOST), SHUT)
+    best = tl.max(x)
+    none = best <= -MOST
+    best = tl.maximum(best, -MOST)
+    sums = tl.sum(tl.exp(x - best))
+
+    rules += n * 6
+    temperature = tl.maximum(tl.load(rules), 1e-6)
+    scale = -tl.div_rn(SCALE, temperature)
+    key = tl.minimum((x - best) * scale, DEAD * 1.0).to(tl.int32)
+    f = ((key & ((1 << FINE) - 1)) << (32 - FINE)).to(tl.uint32, bitcast=True)
+    mass = C4 - tl.umulhi(tl.full([BLOCK], C5, tl.uint32), f)
+    mass = C3 - tl.umulhi(mass, f)
+    mass = C2 - tl.umulhi(mass, f)
+    mass = C1 - tl.umulhi(mass, f)
+    mass = (ONE - tl.umulhi(mass, f)).to(tl.int32) >> (key >> FINE)
+
+    top_k = tl.load(rules + 1)
+    if top_k > 0:
+        wanted = tl.minimum(top_k, V * 1.0).to(tl.int32)
+        low = 0
+        high = DEAD
+        for _ in range(20):
+            middle = (low + high) >> 1
+            enough = tl.sum((key <= middle).to(tl.int32)) >= wanted
+            high = tl.where(enough, middle, high)
+            low = tl.where(enough, low, tl.minimum(middle + 1, high))
+        mass = tl.where(key <= high, mass, 0)
+    top_p = tl.load(rules + 2)
+    if top_p < 1:
+        target = share_of(tl.sum(mass.to(tl.int64)), word_of(top_p))
+        mass = tl.where(key <= reach(key, mass, tl.maximum(target, 1), DEAD), mass, 0)
+    min_p = tl.minimum(tl.maximum(tl.load(rules + 3), 0.0), 1.0)
+    mass = tl.where(mass >= (min_p * ONE).to(tl.int32), mass, 0)
+
+    seed = tl.load(seed_step)
+    step = tl.load(seed_step + 1)
+    zero = tl.full([1], 0, tl.uint32)
+    philox_key = (tl.load(rows + n) << 32) | (seed & 0xFFFFFFFF)
+    draw, chance, _, _ = tl.philox(philox_key, zero + step.to(tl.uint32), zero + (seed >> 32).to(tl.uint32), zero, zero)
+    draw = tl.sum(draw.to(tl.int64)) >> 1
+    chance = tl.sum(chance.to(tl.int64)) >> 1
+    anti_p = tl.load(rules + 4)
+    if (anti_p > 0) & (chance < word_of(tl.load(rules + 5))):
+        total = tl.sum(mass.to(tl.int64))
+        likely = reach(key, mass, tl.minimum(share_of(total, word_of(anti_p)) + 1, total), DEAD)
+        last = tl.max(tl.where(mass > 0, key, 0))
+        mass = tl.where(key > tl.minimum(likely, last - 1), mass, 0)
+
+    reached = tl.cumsum(mass.to(tl.int64), 0)
+    token = tl.sum((reached <= share_of(tl.max(reached), draw)).to(tl.int32))
+    token = tl.where(none, -1, token)
+    tl.store(tokens + n, token.to(tl.int64))
+    chosen = tl.max(tl.where(v == token, x, SHUT))
+    tl.store(nats + n, tl.where(none, float("-inf"), chosen - best - tl.log(tl.maximum(sums, 1.0))))
+
+
+def _warps(block: int, width: int) -> int:
+    """Return how many warps hold a row: 16 tokens a thread."""
+    return max(4, min(1024, block // 16) // width)
+
+
+_CONSTANTS: dict[str, Any] = {
+    "FINE": FINE, "DEAD": DEAD, "SCALE": SCALE, "MOST": MOST, "SHUT": SHUT,
+    "ONE": ONE, "C1": C1, "C2": C2, "C3": C3, "C4": C4, "C5": C5,
+}  # fmt: skip
+
+
+def launch(
+    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, seed_step: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Draw with the kernel; see `sample`."""
+    N, V = logits_NV.shape
+    if V > LONGEST:
+        return reference(logits_NV, allowed_NW, rows_N, rules_NR, seed_step)
+    tokens_N, nats_N = fake(logits_NV, allowed_NW, rows_N, rules_NR, seed_step)
+    block = max(1024, triton.next_power_of_2(V))
+    if N:
+        sample_kernel[(N,)](
+            *(logits_NV, allowed_NW, rows_N, rules_NR, seed_step, tokens_N, nats_N),
+            *(V, allowed_NW.shape[1], logits_NV.stride(0)),
+            **_CONSTANTS,
+            BLOCK=block,
+            # AMD's warps have 64 threads.
+            num_warps=_warps(block, 64 if torch.version.hip else 32),
+            num_stages=1,
+        )
+    return tokens_N, nats_N
+
+
+def fake(
+    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, seed_step: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return what comes back, empty."""
+    del allowed_NW, rows_N, rules_NR, seed_step
+    N = logits_NV.shape[0]
+    return logits_NV.new_empty(N, dtype=torch.int64), logits_NV.new_empty(N, dtype=torch.float32)
+
+
+_sample = register("sample", reference, launch, fake)
+
+
+@functools.lru_cache(maxsize=64)
+def _same_rules(rows: int, rules: tuple[float, ...]) -> Tensor:
+    """Return rules that all rows share, shape [N, R]."""
+    return torch.tensor([rules]).expand(rows, -1).contiguous()
+
+
+def sample(
+    logits_NV: Tensor,
+    allowed_NW: Tensor,
+    rows_N: Tensor,
+    seed: int,
+    step: int,
+    *,
+    temperature: Rule = 1.0,
+    top_k: Rule = 0,
+    top_p: Rule = 1.0,
+    min_p: Rule = 0.0,
+    anti_p: Rule = 0.0,
+    anti_chance: Rule = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Draw a token for each row, the same on every device and in whatever company.
+
+    A rule is a number for all rows or a tensor of one for each.
+
+    Args:
+        logits_NV: float32, float16 or bfloat16; NaN is never drawn.
+        allowed_NW: bits of the tokens that may be drawn, int32 (`pack`).
+        rows_N: names of the rows, int64 of 0 to 2**32 - 1: what a row draws depends on its name, not its place.
+        seed: 0 to 2**63 - 1.
+        step: 0 to 2**32 - 1; each has draws of its own.
+        temperature: above 0; logits are divided by it. The best alone: top_k = 1.
+        top_k: the k likeliest stay, and what is as likely as the last of them; 0 for all.
+        top_p: of those, the fewest likeliest stay whose share of the chance reaches it; 1 for all.
+        min_p: what is less likely than this share of the likeliest goes; 0 for nothing.
+        anti_p: the fewest likeliest go whose share of the chance exceeds it, but never all: the least likely stay;
+            0 for nothing.
+        anti_chance: the chance of a row to lose its likeliest at this step, 0 to 1.
+
+    Returns:
+        Tokens, shape [N], int64, and their log-probabilities among all that is allowed, at temperature 1 and without
+        the other rules, float32. A row with nothing allowed has token -1 and log-probability -inf.
+
+    Raises:
+        ValueError: an argument has the wrong shape, dtype, device or range.
+    """
+    rules = (temperature, top_k, top_p, min_p, anti_p, anti_chance)
+    N = _checked(logits_NV, allowed_NW, rows_N, seed, step, rules)
+    numbers = tuple(rule for rule in rules if not isinstance(rule, Tensor))
+    device = logits_NV.device
+    if len(numbers) == len(rules):
+        rules_NR = _same_rules(N, tuple(float(rule) for rule in numbers))
+    else:
+        rules_NR = torch.stack(
+            [torch.as_tensor(rule, dtype=torch.float32, device=device).expand(N) for rule in rules], dim=1
+        )
+    if device.type == "cpu" and not torch.compiler.is_compiling():
+        return _draw(logits_NV.detach(), allowed_NW, rows_N, rules_NR, seed=seed, step=step)
+    # Where the seed and the step are on the device, a CUDA graph can be played again with other ones:
+    # such callers keep all tensors themselves and call the operator.
+    tokens_N, nats_N = _sample(
+        logits_NV, allowed_NW, rows_N, rules_NR.to(device), torch.tensor([seed, step], device=device)
+    )
+    return tokens_N, nats_N
+
+
+def _checked(
+    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, seed: int, step: int, rules: tuple[Rule, ...]
+) -> int:
+    """Return the number of rows, everything being as `sample` wants it."""
+    if logits_NV.dim() != 2 or logits_NV.shape[1] == 0 or logits_NV.stride(1) != 1:
+        raise ValueError(f"logits_NV is {list(logits_NV.shape)}; wanted [N, V], the tokens of a row side by side")
+    if logits_NV.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise ValueError(f"logits_NV is {logits_NV.dtype}; wanted float32, float16 or bfloat16")
+    N, V = logits_NV.shape
+    for name, x, shape, dtype in (
+        ("allowed_NW", allowed_NW, (N, -(-V // 32)), torch.int32),
+        ("rows_N", rows_N, (N,), torch.int64),
+    ):
+        if x.shape != shape or x.dtype != dtype or not x.is_contiguous():
+            raise ValueError(f"{name} is {list(x.shape)}, {x.dtype}; wanted {list(shape)}, {dtype}, contiguous")
+        if x.device != logits_NV.device:
+            raise ValueError(f"{name} is on {x.device}, logits_NV on {logits_NV.device}")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed is {seed}; it can be 0 to 2**63 - 1")
+    if not 0 <= step < 2**32:
+        raise ValueError(f"step is {step}; it can be 0 to 2**32 - 1")
+    for name, rule, (least, most) in zip(RULES, rules, _RANGES, strict=True):
+        if isinstance(rule, Tensor):
+            if rule.shape != (N,) or rule.device != logits_NV.device:
+                raise ValueError(f"{name} is {list(rule.shape)} on {rule.device}; wanted [{N}] on {logits_NV.device}")
+        elif not least <= rule <= most:
+            raise ValueError(f"{name} is {rule:g}; it can be {least:g} to {most:g}")
+    return N
+
+
+# What a rule can be, in the order of `RULES`; of top_k, what float32 counts.
+_RANGES = ((1e-6, 1e6), (0, 2**24), (0, 1), (0, 1), (0, 1), (0, 1))
+
+
+def _build(rows: int, vocabulary: int) -> Build:
+    words_ = -(-vocabulary // 32)
+    block = triton.next_power_of_2(vocabulary) if triton else 0
+    return Build(
+        name=f"sampling, {vocabulary} tokens",
+        kernel=sample_kernel,
+        types={
+            "logits": "*fp32",
+            "allowed": "*i32",
+            "rows": "*i64",
+            "rules": "*fp32",
+            "seed_step": "*i64",
+            "tokens": "*i64",
+            "nats": "*fp32",
+            "V": "i32",
+            "W": "i32",
+            "row_stride": "i32",
+        },  # fmt: skip
+        constants=_CONSTANTS,
+        size=f"N {rows}, V {vocabulary}",
+        work=Work(bytes=rows * (4 * vocabulary + 4 * words_ + 4 * len(RULES) + 8 + 12), flops=0),
+        matrix=False,
+        tuning={
+            "default": Tuning({"BLOCK": block}, _warps(block, 32), 1),
+            "gfx942": Tuning({"BLOCK": block}, _warps(block, 64), 1),
+        },
+    )
+
+
+BUILDS: tuple[Build, ...] = (_build(8, 5489), _build(8, 1024))
