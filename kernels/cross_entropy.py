@@ -149,7 +149,7 @@ def _chunked(
             of_logits_RV = gradient_of_logits(logits_RV, norm_R, parts).to(x_RC.dtype)
             of_x.append(torch.mm(of_logits_RV, table_VC))
             of_table_VC = of_table_VC + torch.mm(of_logits_RV.t(), x_RC)
-    return nats, torch.cat(of_x) if of_x else x_MC.new_zeros((0,)), of_table_VC
+    return nats, torch.cat(of_x) if of_x else x_MC.new_zeros((0, x_MC.shape[1])), of_table_VC
 
 
 class _InChunks(torch.autograd.Function):

@@ -25,7 +25,7 @@ SHAPES = [(1, 1, 1), (5, 64, 128), (130, 70, 300), (3, 33, 517)]
 def _poisoned() -> Any:
     """Memory that nobody wrote to is not a number."""
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = True
+    assert torch.empty(3).isnan().all()
     yield
     torch.use_deterministic_algorithms(False)
 
@@ -86,8 +86,8 @@ def exactly(
         total = torch.zeros((), dtype=torch.float64)
         for x, target, weight in zip(x_MC, targets, weights.double(), strict=True):
             scores = table_VC @ x
-            share_of = (scores - scores.max()).exp()
-            total = total - weight * (share_of[target] / share_of.sum()).log()
+            scores = scores - scores.max()
+            total = total - weight * (scores[target] - scores.exp().sum().log())
         return total / max(1.0, float(weights.double().sum()))
 
     loss = mean(targets_M, weights_M)
@@ -112,7 +112,7 @@ def close(found: Any, wanted: Any, tolerance: float) -> None:
     for ours, right in zip(found, wanted, strict=True):
         assert ours.isfinite().all()
         size = float(right.double().abs().max())
-        torch.testing.assert_close(ours.double(), right.double(), atol=tolerance * size + 1e-12, rtol=tolerance)
+        torch.testing.assert_close(ours.double(), right.double(), atol=tolerance * (size + 1e-2), rtol=tolerance)
 
 
 def test_the_kernels_run_here() -> None:
@@ -205,6 +205,11 @@ def test_under_autocast_products_are_in_its_dtype() -> None:
     close(found[1:], wanted[1:], 8e-3)
 
 
+# Torch's compiler calls what torch itself has deprecated.
+COMPILER_WARNS = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@COMPILER_WARNS
 @pytest.mark.parametrize("of", [by_torch, by_operator])
 def test_it_compiles_whole(of: Any) -> None:
     given = mixed(made((40, 16, 50)))
@@ -212,6 +217,7 @@ def test_it_compiles_whole(of: Any) -> None:
     close(gradients(compiled, given), gradients(of, given), 1e-6)
 
 
+@COMPILER_WARNS
 def test_compiled_for_the_processor_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cross_entropy, "ROWS", 16)
     given = mixed(made((40, 16, 50)))
@@ -239,7 +245,10 @@ def test_the_references_are_the_kernels(two: bool) -> None:
     x, table, targets = given["x_MC"].detach(), given["table_VC"].detach(), given["targets_M"]
     second = targets.flip(0) if two else None
     plain = cross_entropy_kernels._nats_reference(x, table, targets, second)
-    close(torch.ops.conductor.linear_nats(x, table, targets, second), plain, 1e-5) if two else None
+    found = torch.ops.conductor.linear_nats(x, table, targets, second)
+    assert [len(nats) for nats in found] == [len(nats) for nats in plain] == [50, 50 if two else 0, 50]
+    for ours, right in zip(found, plain, strict=True):
+        torch.testing.assert_close(ours, right, atol=1e-5, rtol=1e-5)
     weights = torch.rand(50), torch.rand(50 if two else 0)
     given_back = (x, table, targets, second, plain[2], *weights)
     close(
