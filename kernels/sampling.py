@@ -50,7 +50,12 @@ RULES = ("temperature", "top_k", "top_p", "min_p", "anti_p", "anti_chance")
 # The kernel holds a row in the registers of one program.
 LONGEST = 32768
 
+# Keys have so many bits; above them, on the CPU, stands the row. So many rows fit an int32.
+ROW = 20
+ROWS = 1 << (31 - ROW)
+
 Rule = float | Tensor
+Ints = NDArray[np.int64]
 
 
 def pack(allowed_NV: NDArray[np.bool_] | Tensor) -> Tensor:
@@ -80,26 +85,21 @@ def reference(
     """Draw on the CPU; see `sample`."""
     seed, step = seed_step.tolist()
     device = logits_NV.device
-    tokens_N, nats_N = _draw(
-        *(x.detach().cpu() for x in (logits_NV, allowed_NW, rows_N, rules_NR)), seed=seed, step=step
-    )
-    return tokens_N.to(device), nats_N.to(device)
+    tensors = [x.detach().cpu() for x in (logits_NV, allowed_NW, rows_N, rules_NR)]
+    drawn = [_draw(*part, seed=seed, step=step) for part in zip(*(x.split(ROWS) for x in tensors), strict=True)]
+    tokens_N, nats_N = (torch.cat(parts).to(device) for parts in zip(*drawn, strict=True))
+    return tokens_N, nats_N
 
 
 def _draw(
     logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, *, seed: int, step: int
 ) -> tuple[Tensor, Tensor]:
     N, V = logits_NV.shape
-    logits = logits_NV.float().contiguous().numpy()
+    if N == 0:
+        return fake(logits_NV, allowed_NW, rows_N, rules_NR, rows_N)
     temperature, top_k, top_p, min_p, anti_p, anti_chance = rules_NR.numpy().T
     draw_N, chance_N = words(seed, rows_N.numpy(), step).T
-    bits = np.unpackbits(np.ascontiguousarray(allowed_NW.numpy()).view(np.uint8), axis=1, count=V, bitorder="little")
-    # Chosen by bit operations: where() mispredicts every other branch and takes ten times as long.
-    x = (-bits.view(np.int8)).astype(np.int32)
-    shut = np.float32(SHUT).view(np.int32)
-    x &= logits.view(np.int32) ^ shut
-    x ^= shut
-    x_NV = torch.from_numpy(x.view(np.float32))
+    x_NV = _allowed(logits_NV.float().contiguous(), allowed_NW)
     best_N1 = x_NV.amax(1, keepdim=True)
     if not bool((best_N1 <= MOST).all()):
         x_NV = x_NV.nan_to_num_(nan=SHUT, posinf=MOST).clamp_(max=MOST)
@@ -109,29 +109,53 @@ def _draw(
     # Below the bound exp() is slow, and adds nothing.
     sums_N = behind_NV.clamp(min=-87.0).exp_().sum(1)
     scale_N = np.float32(SCALE) / np.maximum(temperature, np.float32(1e-6))
-    key_NV = behind_NV.mul_(torch.from_numpy(-scale_N)[:, None]).clamp_(max=DEAD).int()
-    mass_NV = _table().index_select(0, (key_NV & ((1 << FINE) - 1)).view(-1)).view(N, V)
-    mass_NV >>= key_NV >> FINE
-    key, mass = key_NV.numpy(), mass_NV.numpy()
+    key_NV = behind_NV.mul_(torch.from_numpy(-scale_N)[:, None]).clamp_(max=DEAD).int().numpy()
 
-    def keep(up_to_N: NDArray[np.int64]) -> None:
-        np.multiply(mass, key <= up_to_N[:, None], out=mass)
+    # All rows as one sorted line, row n from place n * V on: one search finds a place for each.
+    key_NV += (np.arange(N, dtype=np.int32) << ROW)[:, None]
+    line = np.sort(key_NV, axis=1).ravel()
+    mass = _mass(torch.from_numpy(line))
+    reached = torch.zeros(N * V + 1, dtype=torch.int64)
+    torch.cumsum(mass, 0, out=reached[1:])
+    before, start_N = reached.numpy(), np.arange(N) * V
 
-    if (counted := top_k > 0).any():
-        places = np.where(counted, np.minimum(top_k, V), V).astype(np.int64) - 1
-        keep(np.partition(key, np.unique(places), axis=1)[np.arange(N), places])
+    def place(mass_N: Ints) -> Ints:
+        """Return where the mass passes an amount."""
+        out: Ints = np.minimum(np.searchsorted(before, mass_N, side="right") - 1, len(line) - 1)
+        return out
+
+    def until(place_N: Ints) -> Ints:
+        """Return the mass up to a place and all that is as likely."""
+        return before[np.searchsorted(line, line[place_N], side="right")]
+
+    def since(place_N: Ints) -> Ints:
+        """Return the mass before a place and all that is as likely."""
+        return before[np.searchsorted(line, line[place_N])]
+
+    # What may be drawn is a stretch of the line, and so a range of mass.
+    first_N = before[start_N]
+    low_N, high_N = first_N, before[start_N + V]
+    if (top_k > 0).any():
+        kept_N = np.where(top_k > 0, np.minimum(top_k, V), V).astype(np.int64)
+        high_N = until(start_N + kept_N - 1)
     if (top_p < 1).any():
-        keep(_reach(key, mass, np.maximum(_share(_total(mass), _word(top_p)), 1)))
+        target_N = np.maximum(_share(high_N - first_N, _word(top_p)), 1)
+        high_N = np.minimum(high_N, until(place(first_N + target_N - 1)))
     if (min_p > 0).any():
-        np.multiply(mass, mass >= (np.clip(min_p, 0, 1) * np.float32(ONE)).astype(np.int32)[:, None], out=mass)
+        least_N = (np.clip(min_p, 0, 1) * np.float32(ONE)).astype(np.int32)
+        kept_N = np.count_nonzero(mass.view(N, V).numpy() >= least_N[:, None], axis=1)
+        high_N = np.minimum(high_N, before[start_N + kept_N])
     if (avoids := (anti_p > 0) & (chance_N >> 1 < _word(anti_chance))).any():
-        total_N = _total(mass)
-        likely_N = _reach(key, mass, np.minimum(_share(total_N, _word(anti_p)) + 1, total_N))
-        last_N = np.max(key * (mass > 0), axis=1)
-        likely_N = np.where(avoids, np.minimum(likely_N, last_N - 1), -1)
-        np.multiply(mass, key > likely_N[:, None], out=mass)
-    reached_NV = mass_NV.cumsum(1).numpy()
-    token_N = (reached_NV <= _share(reached_NV[:, -1], draw_N >> 1)[:, None]).sum(1)
+        target_N = _share(high_N - first_N, _word(anti_p)) + 1
+        likely_N = until(place(np.minimum(first_N + target_N, high_N) - 1))
+        likely_N = np.where(likely_N < high_N, likely_N, since(place(high_N - 1)))
+        low_N = np.where(avoids, likely_N, low_N)
+    drawn_N = low_N + _share(high_N - low_N, draw_N >> 1)
+    place_N = place(drawn_N)
+    # Those that are as likely have a turn each, in the order of the vocabulary.
+    turn_N = (drawn_N - since(place_N)) // np.maximum(mass.numpy()[place_N], 1)
+    equal = np.flatnonzero(key_NV == line[place_N][:, None])
+    token_N = equal[np.minimum(np.searchsorted(equal, start_N) + turn_N, len(equal) - 1)] - start_N
     token_N[none] = -1
     tokens_N = torch.from_numpy(token_N)
     chosen_N = x_NV.gather(1, tokens_N.clamp(min=0)[:, None])
@@ -140,37 +164,33 @@ def _draw(
     return tokens_N, nats_N
 
 
-def _word(share: NDArray[np.float32]) -> NDArray[np.int64]:
+def _allowed(logits_NV: Tensor, allowed_NW: Tensor) -> Tensor:
+    """Return the logits of what is allowed, SHUT for the rest."""
+    bits = np.ascontiguousarray(allowed_NW.numpy()).view(np.uint8)
+    bits = np.unpackbits(bits, axis=1, count=logits_NV.shape[1], bitorder="little")
+    # Chosen by bit operations: where() mispredicts every other branch and takes ten times as long.
+    x = (-bits.view(np.int8)).astype(np.int32)
+    shut = np.float32(SHUT).view(np.int32)
+    x &= logits_NV.numpy().view(np.int32) ^ shut
+    x ^= shut
+    return torch.from_numpy(x.view(np.float32))
+
+
+def _mass(key: Tensor) -> Tensor:
+    """Return the mass of keys, whatever rows they are of."""
+    mass = _table().index_select(0, key & ((1 << FINE) - 1))
+    mass >>= (key >> FINE) & ((1 << (ROW - FINE)) - 1)
+    return mass
+
+
+def _word(share: NDArray[np.float32]) -> Ints:
     """Return shares of 0 to 1 in units of 2**-31."""
     return (np.clip(share, 0, 1) * np.float32(2**31)).astype(np.int64)
 
 
-def _share(total: NDArray[np.int64], word: NDArray[np.int64]) -> NDArray[np.int64]:
+def _share(total: Ints, word: Ints) -> Ints:
     """Return total * word / 2**31, rounded down; the product itself would not fit."""
-    out: NDArray[np.int64] = (total >> 31) * word + ((total & 0x7FFFFFFF) * word >> 31)
-    return out
-
-
-def _total(mass: NDArray[np.int32]) -> NDArray[np.int64]:
-    out: NDArray[np.int64] = torch.from_numpy(mass).sum(1).numpy()
-    return out
-
-
-def _reach(key: NDArray[np.int32], mass: NDArray[np.int32], target_N: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the smallest key of each row up to which there is a mass of `target`."""
-    N, V = key.shape
-    # Tokens up to this mass weigh less all together than what need not be reached: only the others are sorted.
-    light_N = np.maximum(_total(mass) - target_N, 0) // V
-    heavy = np.flatnonzero(mass > light_N[:, None])
-    row = heavy // V
-    order = np.sort((row << 20) + key.ravel()[heavy])
-    found = order & 0xFFFFF
-    reached = np.cumsum(_table().numpy()[found & ((1 << FINE) - 1)] >> (found >> FINE), dtype=np.int64)
-    first_N = np.searchsorted(order, np.arange(N) << 20)
-    before_N = np.concatenate([[0], reached])[first_N]
-    # A row that nothing is left of reaches nothing.
-    place_N = np.minimum(np.searchsorted(reached, before_N + target_N), max(len(order) - 1, 0))
-    out: NDArray[np.int64] = found[place_N] if len(order) else np.zeros(N, np.int64)
+    out: Ints = (total >> 31) * word + ((total & 0x7FFFFFFF) * word >> 31)
     return out
 
 
@@ -192,13 +212,19 @@ def word_of(share):
 
 
 @jit
+def mass_to(key, mass, last):
+    """Return the mass of all keys up to one."""
+    return tl.sum(tl.where(key <= last, mass, 0).to(tl.int64))
+
+
+@jit
 def reach(key, mass, target, DEAD: tl.constexpr):
     """Return the smallest key up to which there is a mass of `target`."""
     low = 0
     high = DEAD
     for _ in range(20):
         middle = (low + high) >> 1
-        enough = tl.sum(tl.where(key <= middle, mass, 0).to(tl.int64)) >= target
+        enough = mass_to(key, mass, middle) >= target
         high = tl.where(enough, middle, high)
         low = tl.where(enough, low, tl.minimum(middle + 1, high))
     return high
@@ -234,23 +260,27 @@ def sample_kernel(
     mass = C1 - tl.umulhi(mass, f)
     mass = (ONE - tl.umulhi(mass, f)).to(tl.int32) >> (key >> FINE)
 
+    # What may be drawn is a range of mass, from the likeliest on.
+    low = tl.full([], 0, tl.int64)
+    high = tl.sum(mass.to(tl.int64))
     top_k = tl.load(rules + 1)
     if top_k > 0:
         wanted = tl.minimum(top_k, V * 1.0).to(tl.int32)
-        low = 0
-        high = DEAD
+        first = 0
+        last = DEAD
         for _ in range(20):
-            middle = (low + high) >> 1
+            middle = (first + last) >> 1
             enough = tl.sum((key <= middle).to(tl.int32)) >= wanted
-            high = tl.where(enough, middle, high)
-            low = tl.where(enough, low, tl.minimum(middle + 1, high))
-        mass = tl.where(key <= high, mass, 0)
+            last = tl.where(enough, middle, last)
+            first = tl.where(enough, first, tl.minimum(middle + 1, last))
+        high = mass_to(key, mass, last)
     top_p = tl.load(rules + 2)
     if top_p < 1:
-        target = share_of(tl.sum(mass.to(tl.int64)), word_of(top_p))
-        mass = tl.where(key <= reach(key, mass, tl.maximum(target, 1), DEAD), mass, 0)
+        target = tl.maximum(share_of(high, word_of(top_p)), 1)
+        high = tl.minimum(high, mass_to(key, mass, reach(key, mass, target, DEAD)))
     min_p = tl.minimum(tl.maximum(tl.load(rules + 3), 0.0), 1.0)
-    mass = tl.where(mass >= (min_p * ONE).to(tl.int32), mass, 0)
+    if min_p > 0:
+        high = tl.minimum(high, tl.sum(tl.where(mass >= (min_p * ONE).to(tl.int32), mass, 0).to(tl.int64)))
 
     seed = tl.load(seed_step)
     step = tl.load(seed_step + 1)
@@ -261,16 +291,22 @@ def sample_kernel(
     chance = tl.sum(chance.to(tl.int64)) >> 1
     anti_p = tl.load(rules + 4)
     if (anti_p > 0) & (chance < word_of(tl.load(rules + 5))):
-        total = tl.sum(mass.to(tl.int64))
-        likely = reach(key, mass, tl.minimum(share_of(total, word_of(anti_p)) + 1, total), DEAD)
-        last = tl.max(tl.where(mass > 0, key, 0))
-        mass = tl.where(key > tl.minimum(likely, last - 1), mass, 0)
+        target = tl.minimum(share_of(high, word_of(anti_p)) + 1, high)
+        low = mass_to(key, mass, reach(key, mass, target, DEAD))
+        if low >= high:
+            low = mass_to(key, mass, reach(key, mass, high, DEAD) - 1)
 
-    reached = tl.cumsum(mass.to(tl.int64), 0)
-    token = tl.sum((reached <= share_of(tl.max(reached), draw)).to(tl.int32))
+    drawn = low + share_of(high - low, draw)
+    last = reach(key, mass, drawn + 1, DEAD)
+    # Those that are as likely have a turn each, in the order of the vocabulary.
+    equal = (key == last).to(tl.int32)
+    turn = (drawn - mass_to(key, mass, last - 1)) // tl.maximum(tl.max(equal * mass), 1)
+    token = tl.sum(tl.where((equal > 0) & (tl.cumsum(equal, 0) == turn + 1), v, 0))
     token = tl.where(none, -1, token)
     tl.store(tokens + n, token.to(tl.int64))
-    chosen = tl.max(tl.where(v == token, x, SHUT))
+    # Read again: kept, the logits would take registers all the way.
+    chosen = tl.load(logits + n.to(tl.int64) * row_stride + tl.maximum(token, 0)).to(tl.float32)
+    chosen = tl.minimum(chosen, MOST)
     tl.store(nats + n, tl.where(none, float("-inf"), chosen - best - tl.log(tl.maximum(sums, 1.0))))
 
 
@@ -418,24 +454,19 @@ def _checked(
 _RANGES = ((1e-6, 1e6), (0, 2**24), (0, 1), (0, 1), (0, 1), (0, 1))
 
 
+_TYPES = {
+    "logits": "*fp32", "allowed": "*i32", "rows": "*i64", "rules": "*fp32", "seed_step": "*i64",
+    "tokens": "*i64", "nats": "*fp32", "V": "i32", "W": "i32", "row_stride": "i32",
+}  # fmt: skip
+
+
 def _build(rows: int, vocabulary: int) -> Build:
     words_ = -(-vocabulary // 32)
     block = triton.next_power_of_2(vocabulary) if triton else 0
     return Build(
         name=f"sampling, {vocabulary} tokens",
         kernel=sample_kernel,
-        types={
-            "logits": "*fp32",
-            "allowed": "*i32",
-            "rows": "*i64",
-            "rules": "*fp32",
-            "seed_step": "*i64",
-            "tokens": "*i64",
-            "nats": "*fp32",
-            "V": "i32",
-            "W": "i32",
-            "row_stride": "i32",
-        },  # fmt: skip
+        types=_TYPES,
         constants=_CONSTANTS,
         size=f"N {rows}, V {vocabulary}",
         work=Work(bytes=rows * (4 * vocabulary + 4 * words_ + 4 * len(RULES) + 8 + 12), flops=0),
