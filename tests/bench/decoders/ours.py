@@ -1,0 +1,73 @@
+"""Ours: the compiled decoder, in each of the precisions its weights can be kept in.
+
+Shapes: N candidates, T tokens, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kernels.decoder.engine import Precision
+from model.language.context import Context
+from model.network.decoding import NativeReading, native_decoder
+from model.network.transformer import Places, Transformer
+from tests.bench.decoders.case import SHAPES, Case, threads
+from tests.bench.decoders.eager import Greedy, error, model
+
+VARIANTS: tuple[Precision, ...] = ("int8", "float32")
+
+
+class Native:
+    """The compiled decoder as `tests.bench.decoders.eager.Decoding`; each thread has its share of the candidates."""
+
+    def __init__(self, network: Transformer, candidates: int, capacity: int, precision: Precision) -> None:
+        decoder = native_decoder(network, precision)
+        if decoder is None:
+            raise RuntimeError("there is no compiled decoder on this machine, or not of this shape")
+        self.decoder, self.capacity = decoder, capacity
+        parts = min(threads(), candidates)
+        self.rows = [slice(a, b) for a, b in pairwise(candidates * n // parts for n in range(parts + 1))]
+        self.pool = ThreadPoolExecutor(parts)
+        self.readings: list[NativeReading] = []
+        self.length = 0
+
+    def prefill(self, tokens_T: Tensor, places: Places) -> Tensor:
+        """Read the prompt of all candidates; return the logits after it."""
+        self.readings = [NativeReading(self.decoder, r.stop - r.start, self.capacity) for r in self.rows]
+        self.length = len(tokens_T)
+        rows = self.rows[-1].stop
+        logits_NV = self.step(tokens_T.expand(rows, -1), Places(*(x.expand(rows, *x.shape[1:]) for x in places)))
+        return logits_NV[0]
+
+    def rewind(self) -> None:
+        """Forget all that came after the prompt."""
+        for reading in self.readings:
+            reading.length = self.length
+
+    def step(self, tokens_N: Tensor, places: Places) -> Tensor:
+        """Return the logits after one token more of each candidate."""
+        tokens_NT = tokens_N.numpy().reshape(len(tokens_N), -1)
+        fields: list[Any] = [field.numpy() for field in places]
+
+        def read(reading: NativeReading, rows: slice) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+            return reading.read(tokens_NT[rows], Context(*(field[rows] for field in fields)))
+
+        if len(self.rows) == 1:
+            return torch.from_numpy(read(self.readings[0], self.rows[0]))
+        return torch.from_numpy(np.concatenate(list(self.pool.map(read, self.readings, self.rows))))
+
+
+def make(case: Case, variant: Precision) -> Greedy:
+    """Return the decoder of a case in one of its variants."""
+    return Greedy(case, Native(model(case.config), case.batch, case.capacity, variant))
+
+
+def check(shape: str, variant: Precision) -> float:
+    """Return how far the logits are from those of the whole network."""
+    return error(SHAPES[shape], lambda network, rows, capacity: Native(network, rows, capacity, variant))
