@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from kernels.patterns import CAUSAL, Pattern
+
+# What the layers that do not look back over the whole context see; "alternate" is strided and fixed by turns.
+SPARSE = ("window", "strided", "fixed", "alternate")
+# Of each earlier block, "fixed" sees one column in so many.
+SUMMARISED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +24,12 @@ class Config:
         heads: query heads; width / heads is the head size.
         kv_heads: key and value heads, shared among the query heads.
         context: tokens the model was made for.
-        window: tokens that most layers look back; 0 for all.
+        window: tokens that most layers look back in full; 0 for all.
         full_every: every n-th layer looks back over the whole context.
         hidden: width of the feed-forward layers.
+        sparse: what those layers see besides: "window": nothing; "strided", "fixed":
+            the patterns of the Sparse Transformer, with the window as stride;
+            "alternate": strided and fixed by turns.
     """
 
     layers: int
@@ -29,19 +40,41 @@ class Config:
     window: int
     full_every: int
     hidden: int
+    sparse: str = "window"
 
     @property
     def head_size(self) -> int:
         """Size of a head."""
         return self.width // self.heads
 
+    def __post_init__(self) -> None:
+        if self.sparse not in SPARSE:
+            raise ValueError(f"sparse: {self.sparse!r} is no pattern; there are {', '.join(SPARSE)}")
+
     def layer_window(self, layer: int) -> int:
-        """Return how far layer `layer` (from 0) looks back; 0 for the whole context."""
-        return 0 if self.window == 0 or (layer + 1) % self.full_every == 0 else self.window
+        """Return how far layer `layer` (from 0) looks back; 0 for the whole context, if only here and there."""
+        return self.window if self.layer_pattern(layer).kind == "window" else 0
+
+    def layer_pattern(self, layer: int) -> Pattern:
+        """Return what a token sees in layer `layer` (from 0)."""
+        if self.window == 0 or (layer + 1) % self.full_every == 0:
+            return CAUSAL
+        kind = self.sparse
+        if kind == "alternate":
+            # Full layers stand between: counted are the sparse ones.
+            kind = ("strided", "fixed")[(layer - layer // self.full_every) % 2]
+        if kind == "fixed":
+            return Pattern("fixed", self.window, math.gcd(self.window, max(1, self.window // SUMMARISED)))
+        if kind == "strided":
+            return Pattern("strided", self.window)
+        return Pattern("window", self.window)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
-        return asdict(self)
+        """Return the fields as plain values, without what older checkpoints do not know and take for granted."""
+        fields = asdict(self)
+        if self.sparse == "window":
+            del fields["sparse"]
+        return fields
 
 
 # fmt: off

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from kernels.attention import causal_attention
+from kernels.attention import attention
 from model.instruments import INSTRUMENTS
 from model.language.context import CHORD, COUNTDOWN_S, PARTS
 from model.language.sounding import SOUNDING
@@ -150,11 +150,11 @@ def rotate(x_BHTD: Tensor, cos_TD: Tensor, sin_TD: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Causal attention with shared key-value heads and an optional window."""
+    """Causal attention with shared key-value heads, over the whole context or a sparse pattern."""
 
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
-        self.window = config.layer_window(layer)
+        self.pattern = config.layer_pattern(layer)
         self.heads, self.kv_heads, self.head_size = config.heads, config.kv_heads, config.head_size
         self.query = nn.Linear(config.width, config.heads * config.head_size, bias=False)
         self.key = nn.Linear(config.width, config.kv_heads * config.head_size, bias=False)
@@ -175,9 +175,7 @@ class Attention(nn.Module):
         """Return attended values, shape [B, T, C]."""
         B, T, _ = x_BTC.shape
         q, k, v = self.heads_of(x_BTC, cos, sin)
-        group = self.heads // self.kv_heads
-        k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        y = causal_attention(q, k, v, self.window)
+        y = attention(q, k, v, self.pattern)
         out: Tensor = self.out(y.transpose(1, 2).reshape(B, T, -1))
         return out
 
