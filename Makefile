@@ -11,8 +11,8 @@ ARGS ?=
 SETLIST ?= setlists/concert.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup concert test lint test-obs bench bench-training bench-speed bench-ablations bench-scaling bench-peer \
-    lock clean
+.PHONY: help setup concert test lint test-obs bench bench-gpu bench-training bench-speed bench-ablations bench-scaling \
+    bench-peer lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ bench-training: bench-speed bench-ablations bench-scaling bench-peer  ## benchma
 
 bench-speed bench-ablations bench-scaling: $(VENV)/.dev
 	@$(VENV)/bin/python -m tests.bench.$(patsubst bench-%,%,$(subst bench-speed,bench-training_speed,$@)) $(ARGS)
+
+bench-gpu: $(VENV)/.dev  ## the kernels on this machine's GPU: right, then how fast beside FlexAttention, SDPA and eager
+	@$(VENV)/bin/python -m tests.bench.bench_gpu $(ARGS)
 
 bench-peer: $(VENV)/.bench
 	@$(VENV)/bin/python -m tests.bench.peer $(ARGS)

@@ -1,0 +1,1 @@
+"""What the kernels are measured on where there is a GPU, and beside whom."""

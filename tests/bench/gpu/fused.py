@@ -1,0 +1,117 @@
+"""The fused operations of training and sampling beside plain torch.
+
+Shapes: M positions, C width, V vocabulary, N rows, W words of bits.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kernels.cross_entropy import linear_cross_entropy
+from kernels.proof.build import Work
+from kernels.sampling import pack, sample
+from tests.bench.gpu.case import Case
+
+__all__ = ["full", "small"]
+
+VOCABULARY = 5489
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def cross_entropy(M: int, C: int, V: int) -> Case:
+    """Linear layer and cross-entropy with mixup's two targets."""
+
+    def inputs(device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+        g = _generator(M)
+        targets, seconds = (torch.randint(0, V, (M,), generator=g) for _ in range(2))
+        x, table = torch.randn(M, C, generator=g), torch.randn(V, C, generator=g) / C**0.5
+        weights = torch.rand(M, generator=g)
+        return [x.to(device, dtype), table.to(device, dtype), *(t.to(device) for t in (targets, seconds, weights))]
+
+    share = 0.7
+
+    def ours(x: Tensor, table: Tensor, targets: Tensor, seconds: Tensor, weights: Tensor) -> Tensor:
+        return linear_cross_entropy(x, table, targets, weights, seconds, weights, torch.tensor(share))
+
+    def kernel(x: Tensor, table: Tensor, targets: Tensor, seconds: Tensor, weights: Tensor) -> Tensor:
+        nats, others, _ = torch.ops.conductor.linear_nats(x, table, targets, seconds)
+        mean: Tensor = ((share * nats + (1 - share) * others) * weights).sum() / weights.sum().clamp(min=1.0)
+        return mean
+
+    def exact(x: Tensor, table: Tensor, targets: Tensor, seconds: Tensor, weights: Tensor) -> Tensor:
+        logits = x @ table.T
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        nats = share * F.cross_entropy(logits, targets, reduction="none")
+        nats = nats + (1 - share) * F.cross_entropy(logits, seconds, reduction="none")
+        return (nats * weights).sum() / weights.sum().clamp(min=1.0)
+
+    return Case(
+        f"linear + cross-entropy, M {M}, C {C}, V {V}",
+        inputs,
+        ours,
+        kernel,
+        exact,
+        {"compiled": torch.compile(exact, dynamic=False), "eager": exact},
+        # Three products; x and the table are read twice and their gradients written once.
+        Work(2 * 3 * (M * C + V * C), 3 * 2 * M * C * V),
+        gradients=(0, 1),
+    )
+
+
+def sampling(N: int, V: int) -> Case:
+    """A draw under all rules; the token that the CPU draws is what is right."""
+
+    def inputs(device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+        g = _generator(N)
+        allowed = pack(torch.rand(N, V, generator=g) < 0.5)
+        # The same numbers on every device, whatever the dtype of the others.
+        logits = (3 * torch.randn(N, V, generator=g)).to(dtype).float()
+        return [x.to(device) for x in (logits, allowed, torch.arange(N) * 11)]
+
+    def ours(logits: Tensor, allowed: Tensor, rows: Tensor) -> Tensor:
+        return sample(logits.float(), allowed, rows, 5, 3, temperature=0.9, top_k=200, top_p=0.95, min_p=0.01)[0]
+
+    def kernel(logits: Tensor, allowed: Tensor, rows: Tensor) -> Tensor:
+        rules = torch.tensor([[0.9, 200.0, 0.95, 0.01, 0.0, 1.0]], device=logits.device).expand(N, -1).contiguous()
+        step = torch.tensor([5, 3], device=logits.device)
+        tokens: Tensor = torch.ops.conductor.sample(logits, allowed, rows, rules, step)[0]
+        return tokens
+
+    def exact(logits: Tensor, allowed: Tensor, rows: Tensor) -> Tensor:
+        return ours(logits.cpu(), allowed.cpu(), rows.cpu()).to(logits.device)
+
+    def eager(logits: Tensor, allowed: Tensor, _rows: Tensor) -> Tensor:
+        bits = (allowed[:, :, None] >> torch.arange(32, device=logits.device)) & 1
+        x = (logits / 0.9).masked_fill(bits.flatten(1)[:, :V] == 0, float("-inf"))
+        x = x.masked_fill(x < x.topk(200).values[:, -1:], float("-inf"))
+        chances, order = x.softmax(-1).sort(dim=-1, descending=True)
+        chances = chances.masked_fill(chances.cumsum(-1) - chances >= 0.95, 0.0)
+        chances = chances.masked_fill(chances < 0.01 * chances[:, :1], 0.0)
+        return order.gather(1, chances.multinomial(1)).squeeze(1)
+
+    return Case(
+        f"sampling, N {N}, V {V}",
+        inputs,
+        ours,
+        kernel,
+        exact,
+        # Draws of its own: its speed alone can be compared.
+        {"eager": eager},
+        Work(4 * N * V + 4 * N * -(-V // 32) + 12 * N, 0),
+        same=True,
+    )
+
+
+def small() -> list[Case]:
+    """Return cases for correctness: nothing is a multiple of a block."""
+    return [cross_entropy(37, 24, 101), sampling(3, 301)]
+
+
+def full() -> list[Case]:
+    """Return cases for speed: a training batch of the preset `large`, and a step of best of 8."""
+    return [cross_entropy(8192, 1280, VOCABULARY), sampling(8, VOCABULARY)]
