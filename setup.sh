@@ -21,7 +21,8 @@ fail() { printf '%s\n' "setup: $*" >&2; exit 1; }
 
 # "a|b" is satisfied by either; the first that apt knows is installed.
 case $stage in
-    run) wanted=(libgl1 libegl1 "libasound2t64|libasound2" fonts-dejavu-core) ;;
+    # g++: the decoder is compiled for the processor it runs on.
+    run) wanted=(libgl1 libegl1 "libasound2t64|libasound2" fonts-dejavu-core g++) ;;
     dev) wanted=(ffmpeg "chromium|chromium-browser") ;;
     air) wanted=(obs-studio obs-plugins xvfb libgl1-mesa-dri nginx-light libnginx-mod-rtmp) ;;
     *) fail "unknown stage '$stage' (run, dev or air)" ;;
@@ -144,6 +145,7 @@ case $stage in
         install_python_packages requirements.lock
         # Editable: the programme runs from this folder.
         pip install --no-deps -e . || fail "the programme itself was not installed (see above)"
+        $venv/bin/python -m kernels.decoder.library
         ;;
     dev)
         lock=requirements-dev.lock

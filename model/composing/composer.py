@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
+from model.composing.candidate import Candidate
 from model.composing.prompt import Prompt
 from model.composing.quality import Judgement, judge
-from model.composing.sampler import Candidate, Sampler, Settings
+from model.composing.sampler import Sampler, Settings
 from model.composing.selection import select
 from model.critic.inner import InnerCritic
 from model.critic.spans import span_of
@@ -93,12 +94,12 @@ class Composer:
     """
 
     def __init__(self, checkpoint: Path = SHIPPED, critic: Path | None = None) -> None:
-        model, self.card = load(checkpoint, torch.bfloat16)
+        self.model, self.card = load(checkpoint, torch.bfloat16)
         self.fingerprint = fingerprint(checkpoint)
-        self.sampler = Sampler(model)
+        self.sampler = Sampler(self.model)
         beside = critic_of(checkpoint)
         path = critic or (beside if beside.exists() else None)
-        self.critic = None if path is None else InnerCritic(path, model)
+        self.critic = None if path is None else InnerCritic(path, self.model)
 
     @property
     def styles(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ Source: the first is the idea of "don't repeat yourself" sampling for text
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,11 +53,36 @@ Nudge = tuple[NDArray[np.int64], float]
 
 @dataclass(slots=True)
 class _Line:
-    """The latest notes of one instrument, the newest first, and how long each lag has repeated."""
+    """The latest notes of one instrument, the newest first, and how long each lag has repeated.
 
+    Attributes:
+        nudges: what follows from them; they are asked for more often than they change.
+    """
+
+    row: int
     allowed: NDArray[np.int64]
     pitches: NDArray[np.int64] = field(default_factory=lambda: np.full(LONGEST_FIGURE, -1))
     repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(LONGEST_FIGURE, np.int64))
+    nudges: list[Nudge] = field(default_factory=list)
+
+    def feed(self, pitch: int) -> None:
+        """Take the next note."""
+        self.repeats = np.where(self.pitches == pitch, self.repeats + 1, 0)
+        self.pitches = np.concatenate([[pitch], self.pitches[:-1]])
+        worst: dict[int, int] = {}
+        for lag in np.flatnonzero(self.repeats >= self.allowed):
+            # One more repeat at this lag would be the pitch that came so many notes ago.
+            stale = int(self.pitches[lag])
+            over = int(self.repeats[lag] - self.allowed[lag]) + 1
+            worst[stale] = max(over, worst.get(stale, 0))
+        if INSTRUMENTS[self.row].sustains:
+            for hammered, count in Counter(self.pitches.tolist()).items():
+                if hammered >= 0 and count > MOST_OF_A_PITCH:
+                    worst[hammered] = max(count - MOST_OF_A_PITCH, worst.get(hammered, 0))
+        self.nudges = []
+        for stale, over in worst.items():
+            ids = VOCABULARY.note_id[self.row, 1:, stale]
+            self.nudges.append((ids[ids >= 0], -min(COST * over, MOST_COST)))
 
 
 @dataclass(slots=True)
@@ -72,6 +98,9 @@ class Guidance:
     in_time: bool = False
     _lines: dict[int, _Line] = field(default_factory=dict)
     _heard: dict[int, int] = field(default_factory=dict)
+    # The beat last asked about, and the answer: it is asked at every token, and time passes at one in three.
+    _asked: tuple[float, float] | None = None
+    _beside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(MAX_WAIT_TICKS, bool))
 
     def feed(self, token: int, tick: int) -> None:
         """Take the token that came at a time."""
@@ -79,15 +108,14 @@ class Guidance:
         if row < 0 or VOCABULARY.velocity_of[token] <= 0:
             return
         self._heard[row] = tick
-        times = TIMES if INSTRUMENTS[row].sustains else DRUM_TIMES
-        line = self._lines.setdefault(row, _Line((times - 1) * _LAGS))
-        pitch = VOCABULARY.pitch_of[token]
-        line.repeats = np.where(line.pitches == pitch, line.repeats + 1, 0)
-        line.pitches = np.concatenate([[pitch], line.pitches[:-1]])
+        if row not in self._lines:
+            times = TIMES if INSTRUMENTS[row].sustains else DRUM_TIMES
+            self._lines[row] = _Line(row, (times - 1) * _LAGS)
+        self._lines[row].feed(int(VOCABULARY.pitch_of[token]))
 
     def nudges(self, tick: int) -> list[Nudge]:
         """Return token ids and the nats to add to their logits at a time."""
-        return self._stale() + self._missing(tick)
+        return [nudge for line in self._lines.values() for nudge in line.nudges] + self._missing(tick)
 
     def beside_the_beat(self, clock: Clock) -> NDArray[np.bool_] | None:
         """Return which waits, of 1 tick and up, end beside the beat; None where it is not to be kept.
@@ -96,30 +124,13 @@ class Guidance:
         """
         if not self.in_time:
             return None
-        ticks_a_beat = 60.0 * TICKS_PER_SECOND / clock.bpm
-        lands = clock.beat + _WAITS / ticks_a_beat
-        beside = np.min([np.abs(lands - np.rint(lands * part) / part) for part in PARTS_OF_A_BEAT], axis=0)
-        return np.asarray(beside * ticks_a_beat > ON_BEAT_TICKS)
-
-    def _stale(self) -> list[Nudge]:
-        found: list[Nudge] = []
-        for row, line in self._lines.items():
-            worst: dict[int, int] = {}
-            for lag in np.flatnonzero(line.repeats >= line.allowed):
-                # One more repeat at this lag would be the pitch that came so many notes ago.
-                pitch = int(line.pitches[lag])
-                over = int(line.repeats[lag] - line.allowed[lag]) + 1
-                worst[pitch] = max(over, worst.get(pitch, 0))
-            if INSTRUMENTS[row].sustains:
-                pitches, counts = np.unique(line.pitches[line.pitches >= 0], return_counts=True)
-                for pitch, count in zip(
-                    pitches[counts > MOST_OF_A_PITCH], counts[counts > MOST_OF_A_PITCH], strict=True
-                ):
-                    worst[int(pitch)] = max(int(count) - MOST_OF_A_PITCH, worst.get(int(pitch), 0))
-            for pitch, over in worst.items():
-                ids = VOCABULARY.note_id[row, 1:, pitch]
-                found.append((ids[ids >= 0], -min(COST * over, MOST_COST)))
-        return found
+        if self._asked != (clock.beat, clock.bpm):
+            self._asked = clock.beat, clock.bpm
+            ticks_a_beat = 60.0 * TICKS_PER_SECOND / clock.bpm
+            lands = clock.beat + _WAITS / ticks_a_beat
+            beside = np.min([np.abs(lands - np.rint(lands * part) / part) for part in PARTS_OF_A_BEAT], axis=0)
+            self._beside = beside * ticks_a_beat > ON_BEAT_TICKS
+        return self._beside
 
     def _missing(self, tick: int) -> list[Nudge]:
         found: list[Nudge] = []

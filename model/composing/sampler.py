@@ -9,59 +9,29 @@ the piece that music stands, just as training windows are made.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from model.composing.candidate import Candidate
+from model.composing.drawing import draw
 from model.composing.grammar import Grammar
-from model.composing.guidance import OFF_BEAT, Guidance
+from model.composing.guidance import Guidance
 from model.errors import ComposingCancelledError
-from model.language.context import Clock, Place
+from model.language.context import Clock, Context, Place
 from model.language.header import Header
 from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
-from model.network.cache import Cache
-from model.network.transformer import Places, Transformer
+from model.network.decoding import Reading, reader
+from model.network.transformer import Transformer
 
 # Tokens kept when a full context slides on, as a part of it.
 KEPT = 0.6
-# Tokens considered at a step; the rest of the vocabulary is never within top-p.
-CONSIDERED = 256
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A piece as it grows.
-
-    Attributes:
-        head: its header, start and tempo.
-        grammar: the rules it keeps.
-        guidance: what it should have less of, and more of.
-        clock: where it stands.
-        tokens: its music, without the header.
-        log_probability: sum over its own tokens, nats.
-        composed: tokens of its own, the opening not counted.
-    """
-
-    head: list[int]
-    grammar: Grammar
-    clock: Clock
-    rng: np.random.Generator
-    guidance: Guidance = field(default_factory=Guidance)
-    tokens: list[int] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
-    log_probability: float = 0.0
-    composed: int = 0
-
-    def take(self, token: int) -> None:
-        """Add a token."""
-        self.grammar.feed(token)
-        self.guidance.feed(token, self.clock.tick)
-        self.tokens.append(token)
-        self.places.append(self.clock.step(token))
+IS_TEMPO = np.array([VOCABULARY.tempo_of(token) is not None for token in range(len(VOCABULARY))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +61,20 @@ class Settings:
 
 
 class Sampler:
-    """Draws candidates from a model."""
+    """Draws candidates from a model.
 
-    def __init__(self, model: Transformer, context: int | None = None) -> None:
-        self.model = model
+    Args:
+        model: in float32, or in bfloat16 to be fast (see `model.network.decoding.reader`).
+        context: tokens it looks back over; None for what it was made for.
+        threads: groups of candidates that grow side by side; None for as many as torch has threads.
+    """
+
+    def __init__(self, model: Transformer, context: int | None = None, threads: int | None = None) -> None:
         self.context = context or model.config.context
-        self.dtype = next(model.parameters()).dtype
-        with torch.no_grad():
-            self.table_VC = model.table().to(self.dtype)
+        self.read_by = reader(model)
+        # Torch has its own way to use several threads.
+        self.threads = (threads or torch.get_num_threads()) if self.read_by.native else 1
 
-    @torch.inference_mode()
     def draw(
         self,
         settings: Settings,
@@ -129,55 +103,104 @@ class Sampler:
             )
             for n in range(settings.candidates)
         ]
-        if settings.header.tempo_bpm is None:
-            self._take_tempi(everyone, settings)
-        for candidate in everyone:
-            for token in settings.opening:
-                candidate.take(token)
-        growing = list(everyone)
-        logits_NV, cache = self._read(growing)
+        growth = _Growth(self, settings, everyone, progress, cancelled)
+        groups = [everyone[n :: self.threads] for n in range(min(self.threads, len(everyone)))]
+        if len(groups) == 1:
+            growth.grow(everyone)
+        else:
+            with ThreadPoolExecutor(len(groups)) as pool:
+                list(pool.map(growth.grow, groups))
+        return everyone
+
+
+class _Growth:
+    """One drawing: what its groups of candidates have in common."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        settings: Settings,
+        everyone: list[Candidate],
+        progress: Callable[[float, float], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        self.sampler, self.settings, self.everyone = sampler, settings, everyone
+        self.progress, self.cancelled = progress, cancelled
+        self._telling = threading.Lock()
+        self._failed = threading.Event()
+
+    def grow(self, group: list[Candidate]) -> None:
+        """Let a group of candidates grow to their ends."""
+        try:
+            if self.settings.header.tempo_bpm is None:
+                self._take_tempi(group)
+            for candidate in group:
+                for token in self.settings.opening:
+                    candidate.take(token)
+            self._grow(list(group))
+        except BaseException:
+            # The other groups need not go on.
+            self._failed.set()
+            raise
+
+    def _grow(self, growing: list[Candidate]) -> None:
+        logits_NV, reading = self._read(growing)
         steps = 0
         while growing:
-            if cancelled is not None and cancelled():
-                raise ComposingCancelledError("composing was cancelled")
+            self._check()
             allowed = np.stack([c.grammar.mask() for c in growing])
-            drawn = self._draw(logits_NV, allowed, growing, settings)
-            for candidate, (token, log_probability) in zip(growing, drawn, strict=True):
+            for candidate, (token, log_probability) in zip(
+                growing, self._draw(logits_NV, allowed, growing), strict=True
+            ):
                 candidate.take(token)
                 candidate.log_probability += log_probability
                 candidate.composed += 1
             alive = [n for n, c in enumerate(growing) if not c.grammar.ended]
             if len(alive) < len(growing):
                 growing = [growing[n] for n in alive]
-                cache.keep_rows(torch.tensor(alive, dtype=torch.long))
+                reading.keep(alive)
             if not growing:
                 break
-            if cache.length + 1 > cache.capacity:
-                logits_NV, cache = self._read(growing)
+            if reading.length + 1 > self.sampler.context:
+                logits_NV, reading = self._read(growing)
             else:
-                tokens = torch.tensor([[c.tokens[-1]] for c in growing])
-                logits_NV = self.model.step(tokens, _columns([[c.places[-1]] for c in growing]), cache, self.table_VC)
+                tokens = np.array([[c.tokens[-1]] for c in growing])
+                logits_NV = reading.read(tokens, _columns([[c.places[-1]] for c in growing]))
             steps += 1
-            if progress is not None and steps % 50 == 0:
-                done = sum(c.grammar.tick for c in everyone)
-                progress(done / (length * len(everyone)), done / TICKS_PER_SECOND)
-        return everyone
+            if steps % 50 == 0:
+                self._tell()
 
-    def _take_tempi(self, everyone: list[Candidate], settings: Settings) -> None:
+    def _draw(
+        self, logits_NV: NDArray[np.float32], allowed_NV: NDArray[np.bool_], growing: list[Candidate]
+    ) -> list[tuple[int, float]]:
+        return draw(logits_NV, allowed_NV, growing, self.settings.temperature, self.settings.top_p)
+
+    def _check(self) -> None:
+        with self._telling:
+            if self._failed.is_set() or (self.cancelled is not None and self.cancelled()):
+                raise ComposingCancelledError("composing was cancelled")
+
+    def _tell(self) -> None:
+        if self.progress is None:
+            return
+        with self._telling:
+            done = sum(c.grammar.tick for c in self.everyone)
+            length = self.everyone[0].clock.length_ticks
+            self.progress(done / (length * len(self.everyone)), done / TICKS_PER_SECOND)
+
+    def _take_tempi(self, group: list[Candidate]) -> None:
         """Draw the last word of each header, its tempo."""
-        logits_NV, _ = self._read(everyone)
-        allowed = np.tile(
-            [VOCABULARY.tempo_of(token) is not None for token in range(len(VOCABULARY))], (len(everyone), 1)
-        )
-        for candidate, (token, _) in zip(everyone, self._draw(logits_NV, allowed, everyone, settings), strict=True):
+        logits_NV, _ = self._read(group)
+        allowed = np.tile(IS_TEMPO, (len(group), 1))
+        for candidate, (token, _) in zip(group, self._draw(logits_NV, allowed, group), strict=True):
             candidate.head.append(token)
             candidate.clock.bpm = float(VOCABULARY.tempo_of(token) or candidate.clock.bpm)
 
-    def _read(self, growing: list[Candidate]) -> tuple[Tensor, Cache]:
-        """Read headers and latest music into a new cache; return the next logits."""
-        most = self.context - len(growing[0].head)
+    def _read(self, growing: list[Candidate]) -> tuple[NDArray[np.float32], Reading]:
+        """Read headers and latest music anew; return the next logits and the reading to go on with."""
+        context = self.sampler.context
+        most = context - len(growing[0].head)
         kept = min(len(growing[0].tokens), int(most * KEPT) if len(growing[0].tokens) >= most else most)
-        cache = Cache(self.model.config, len(growing), self.context, self.dtype)
         tokens: list[list[int]] = []
         places: list[list[Place]] = []
         for candidate in growing:
@@ -187,50 +210,14 @@ class Sampler:
             first = passed[-1] if passed else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
             tokens.append(candidate.head + body)
             places.append([(first[0], first[1], 0, *first[3:])] * len(candidate.head) + where)
-        logits = self.model.step(torch.tensor(tokens), _columns(places), cache, self.table_VC)
-        return logits, cache
-
-    @staticmethod
-    def _draw(
-        logits_NV: Tensor, allowed_NV: NDArray[np.bool_], growing: list[Candidate], settings: Settings
-    ) -> list[tuple[int, float]]:
-        """Draw a token for each candidate among those allowed; return it and its log-probability."""
-        logits_NV = logits_NV.masked_fill(~torch.from_numpy(allowed_NV), float("-inf"))
-        own = torch.log_softmax(logits_NV, dim=-1)
-        for n, candidate in enumerate(growing):
-            for nudged, nats in candidate.guidance.nudges(candidate.clock.tick):
-                logits_NV[n, torch.from_numpy(nudged)] += nats
-            beside = candidate.guidance.beside_the_beat(candidate.clock)
-            if beside is not None:
-                _keep_time(logits_NV[n, VOCABULARY.first_wait : VOCABULARY.first_note], torch.from_numpy(beside))
-        best, ids = torch.topk(logits_NV / settings.temperature, min(CONSIDERED, logits_NV.shape[1]), dim=-1)
-        chances = torch.softmax(best, dim=-1).double().numpy()
-        tokens: NDArray[np.int64] = ids.numpy()
-        drawn: list[tuple[int, float]] = []
-        for n, candidate in enumerate(growing):
-            below = np.cumsum(chances[n])
-            # The nucleus ends with the token that reaches top-p.
-            kept = int(np.searchsorted(below, settings.top_p * below[-1])) + 1
-            place = int(
-                np.searchsorted(below[:kept], candidate.rng.random() * below[min(kept, len(below)) - 1], side="right")
-            )
-            token = int(tokens[n, min(place, kept - 1, len(below) - 1)])
-            drawn.append((token, float(own[n, token])))
-        return drawn
+        reading = self.sampler.read_by(len(growing), context)
+        return reading.read(np.array(tokens), _columns(places)), reading
 
 
-def _keep_time(waits: Tensor, beside: Tensor) -> None:
-    """Let waits that end beside the beat cost, in place; the chance of all waits together stays."""
-    before = waits.logsumexp(0)
-    if torch.isfinite(before):
-        waits -= OFF_BEAT * beside
-        waits += before - waits.logsumexp(0)
-
-
-def _columns(places: list[list[Place]]) -> Places:
-    """Return places of candidates as tensors [N, T], none of them given."""
+def _columns(places: list[list[Place]]) -> Context:
+    """Return places of candidates as arrays [N, T], none of them given."""
     ticks, beats, chord, part, countdown = (
-        torch.tensor([[place[field] for place in row] for row in places]) for field in range(5)
+        np.array([[place[field] for place in row] for row in places]) for field in range(5)
     )
-    sounding = torch.from_numpy(np.array([[place[5] for place in row] for row in places]))
-    return Places(ticks, beats.float(), chord, part, countdown, torch.zeros_like(ticks), sounding)
+    sounding = np.array([[place[5] for place in row] for row in places])
+    return Context(ticks, beats.astype(np.float32), chord, part, countdown, np.zeros_like(ticks), sounding)

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.composing.sampler import Candidate
+from model.composing.candidate import Candidate
 from model.critic.music import Music, blur, music_of, ring_out, tame
 from model.language.context import Context, place
 from model.language.header import Header

@@ -170,7 +170,7 @@ def main() -> int:
     wanted = [(cue, seed) for seed in range(args.seeds) for cue in args.cues]
     try:
         composer = Composer(args.checkpoint, args.critic)
-        referee = None if args.referee is None else InnerCritic(args.referee, composer.sampler.model)
+        referee = None if args.referee is None else InnerCritic(args.referee, composer.model)
         for cue, seed in tqdm([w for w in wanted if w not in pools], unit="prompt"):
             pools[cue, seed] = composed(composer, referee, cue, seed, args)
             with path.open("a") as file:

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from model.composing.sampler import CONSIDERED, Sampler, Settings
+from model.composing.drawing import CONSIDERED
+from model.composing.sampler import Sampler, Settings
 from model.evaluation.excerpts import ANY, cut
 from model.evaluation.measures import FEATURES, features
 from model.evaluation.overlap import Overlap, compare, draws_of, mean_ratio

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
+from model.composing.candidate import Candidate
 from model.composing.grammar import Grammar
-from model.composing.guidance import OFF_BEAT
-from model.composing.sampler import Candidate, Sampler, Settings, _keep_time
+from model.composing.sampler import Sampler, Settings
 from model.errors import ComposingCancelledError
 from model.language.context import Clock
 from model.language.header import Header
 from model.language.tokenizer import decode, from_text
 from model.language.vocabulary import VOCABULARY
+from model.network.decoding import Reading
 from model.network.transformer import Places, Transformer
 from tests.model.making import SHORT_SIGHTED, lively
 
@@ -89,18 +89,19 @@ def test_its_log_probability_is_that_of_its_own_tokens(model: Transformer) -> No
 
 def test_a_piece_longer_than_the_context_slides_on(model: Transformer) -> None:
     sampler = Sampler(model, context=40)
-    reads: list[int] = []
-    read = sampler._read
+    begun: list[Reading] = []
 
-    def counted(growing: list[Candidate]) -> object:
-        reads.append(len(growing[0].tokens))
-        return read(growing)
+    def begin(rows: int, capacity: int) -> Reading:
+        begun.append(usual(rows, capacity))
+        return begun[-1]
 
-    sampler._read = counted  # type: ignore[method-assign, assignment]
+    usual = sampler.read_by.begin
+    sampler.read_by = replace(sampler.read_by, begin=begin)
     candidates = sampler.draw(replace(ASKED, length_s=30.0, candidates=2))
-    assert len(reads) > 3
+    assert len(begun) > 3
+    assert all(reading.length == 40 for reading in begun[:-1])
     # Each time a good part of the context is free again.
-    assert min(later - earlier for earlier, later in pairwise(reads)) >= 14
+    assert max(len(candidate.tokens) for candidate in candidates) >= 14 * (len(begun) - 1)
     for candidate in candidates:
         assert len(candidate.tokens) > 40
         assert 2955 <= VOCABULARY.wait_ticks[candidate.tokens].sum() <= 3000
@@ -144,20 +145,6 @@ def test_progress_rises_towards_all_the_music(model: Transformer) -> None:
     assert all(0 <= fraction <= 1 and seconds == pytest.approx(fraction * 180, abs=0.1) for fraction, seconds in told)
 
 
-def test_tamer_settings_are_less_surprising() -> None:
-    logits = 3 * torch.randn(1, len(VOCABULARY), generator=torch.Generator().manual_seed(0))
-    everything = np.ones((1, len(VOCABULARY)), bool)
-
-    def surprise(**changes: float) -> float:
-        fresh = Candidate([], Grammar(("piano",), 600), Clock(600), np.random.default_rng(0))
-        asked = replace(ASKED, **changes)  # type: ignore[arg-type]
-        return -float(np.mean([Sampler._draw(logits, everything, [fresh], asked)[0][1] for _ in range(200)]))
-
-    usual = surprise(top_p=1.0)
-    assert surprise(top_p=0.3) < usual
-    assert surprise(top_p=1.0, temperature=0.3) < usual
-
-
 def test_a_header_without_a_tempo_gets_one_from_the_model(model: Transformer) -> None:
     asked = replace(ASKED, header=replace(HEADER, tempo_bpm=None), candidates=3)
     drawn = Sampler(model).draw(asked)
@@ -167,16 +154,14 @@ def test_a_header_without_a_tempo_gets_one_from_the_model(model: Transformer) ->
     assert [decode(c.head + c.tokens).tempi[0].bpm for c in drawn] == tempi
 
 
-def test_keeping_time_moves_waits_to_the_beat_and_leaves_the_chance_to_wait_as_it_was() -> None:
-    torch.manual_seed(0)
-    logits = torch.randn(200)
-    waits, beside = logits[50:178], torch.arange(128) % 3 > 0
-    before = logits.clone()
-    _keep_time(waits, beside)
-    torch.testing.assert_close(logits[50:178].logsumexp(0), before[50:178].logsumexp(0))
-    assert torch.equal(logits[:50], before[:50])
-    moved = logits[50:178] - before[50:178]
-    torch.testing.assert_close(moved[~beside].mean() - moved[beside].mean(), torch.tensor(OFF_BEAT))
-    none = torch.full((128,), float("-inf"))
-    _keep_time(none, beside)
-    assert torch.isinf(none).all()
+def test_groups_on_several_threads_draw_what_one_draws(model: Transformer, drawn: list[Candidate]) -> None:
+    together = Sampler(model, threads=2).draw(ASKED)
+    assert music(together) == music(drawn)
+
+
+def test_what_fails_in_one_group_ends_all(model: Transformer) -> None:
+    def progress(_fraction: float, _seconds: float) -> None:
+        raise KeyError("told")
+
+    with pytest.raises((KeyError, ComposingCancelledError)):
+        Sampler(model, threads=3).draw(replace(ASKED, length_s=600.0), progress=progress)

@@ -1,0 +1,226 @@
+"""Reading on, token by token: candidates in, logits of what may follow out.
+
+Shapes: N candidates, T tokens, V vocabulary.
+
+Two ways, one face. `NativeReading` is the compiled decoder (`kernels.decoder`),
+fast on a CPU; `TorchReading` is the transformer's own `step`, the reference, and
+what composes where there is no compiler.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kernels.decoder.engine import PREFIX, Decoder, LayerWeights, Precision, Shape, Tables
+from kernels.decoder.library import library
+from model.language.context import CHORD, COUNTDOWN_S, PARTS, Context
+from model.language.sounding import SOUNDING
+from model.language.vocabulary import VOCABULARY
+from model.network.cache import Cache
+from model.network.transformer import BEAT_PERIODS, TICK_PERIODS, TIME_FEATURES, Block, Places, Transformer
+
+log = logging.getLogger(__name__)
+
+Logits = NDArray[np.float32]
+
+
+class Reading(Protocol):
+    """Candidates being read, all equally far."""
+
+    @property
+    def length(self) -> int:
+        """Tokens read."""
+
+    def read(self, tokens: NDArray[np.int64], context: Context) -> Logits:
+        """Read tokens of every candidate, shape [N, T], and their context; return logits after the last, [N, V]."""
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with some of the candidates, in this order."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a model is read on with: called with rows and tokens of room, it begins a reading.
+
+    Attributes:
+        begin: makes a reading.
+        native: whether by the compiled decoder, each reading on one thread.
+    """
+
+    begin: Callable[[int, int], Reading]
+    native: bool
+
+    def __call__(self, rows: int, capacity: int) -> Reading:
+        """Begin to read so many candidates, with room for so many tokens each."""
+        return self.begin(rows, capacity)
+
+
+def reader(model: Transformer) -> Reader:
+    """Return how to read on with a model: by the compiled decoder where there can be one, else by torch.
+
+    A model in float32 is read in float32, one in bfloat16 as fast as can be: its weights as bytes.
+    """
+    exact = next(model.parameters()).dtype == torch.float32
+    decoder = native_decoder(model, "float32" if exact else "int8")
+    if decoder is None:
+        return Reader(lambda rows, capacity: TorchReading(model, rows, capacity), native=False)
+    return Reader(lambda rows, capacity: NativeReading(decoder, rows, capacity), native=True)
+
+
+class TorchReading:
+    """Reading by torch."""
+
+    def __init__(self, model: Transformer, rows: int, capacity: int) -> None:
+        self.model = model
+        self.dtype = next(model.parameters()).dtype
+        self.cache = Cache(model.config, rows, capacity, self.dtype)
+        with torch.no_grad():
+            self.table_VC = model.table().to(self.dtype)
+
+    @property
+    def length(self) -> int:
+        """Tokens read."""
+        return self.cache.length
+
+    @torch.inference_mode()
+    def read(self, tokens: NDArray[np.int64], context: Context) -> Logits:
+        """See `Reading.read`."""
+        places = Places._make(torch.from_numpy(np.ascontiguousarray(field)) for field in context)
+        logits: Logits = self.model.step(torch.from_numpy(tokens), places, self.cache, self.table_VC).numpy()
+        return logits
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """See `Reading.keep`."""
+        self.cache.keep_rows(torch.tensor(rows, dtype=torch.long))
+
+
+class NativeReading:
+    """Reading by the compiled decoder; what all candidates begin with is read and kept once."""
+
+    def __init__(self, decoder: Decoder, rows: int, capacity: int) -> None:
+        self.decoder, self.capacity = decoder, capacity
+        self._length = 0
+        self._sequences = np.arange(rows, dtype=np.int32)
+        self._session = decoder.session(1, 1)
+
+    @property
+    def length(self) -> int:
+        """Tokens read."""
+        return self._length
+
+    def read(self, tokens: NDArray[np.int64], context: Context) -> Logits:
+        """See `Reading.read`."""
+        indices, features = _indices(tokens, context), _features(context)
+        rows, new = tokens.shape
+        shared = 0
+        if self._length == 0:
+            shared = _alike(indices, features)
+            self._session = self.decoder.session(rows, self.capacity - shared, shared)
+            self._session.share(shared)
+        # What all begin with, then what each has of its own, then the last tokens: those say what may follow.
+        sequences = np.broadcast_to(self._sequences[:, None], (rows, new))
+        positions = np.broadcast_to(np.arange(self._length, self._length + new, dtype=np.int32), (rows, new))
+
+        def in_order(of_all: NDArray[Any]) -> NDArray[Any]:
+            own = of_all[:, shared:-1].reshape(-1, *of_all.shape[2:])
+            return np.concatenate([of_all[0, :shared], own, of_all[:, -1]])
+
+        where = in_order(sequences)
+        where[:shared] = PREFIX
+        logits, _ = self._session.run(
+            where.astype(np.int32),
+            in_order(positions).astype(np.int32),
+            in_order(indices).astype(np.int32),
+            in_order(features).astype(np.float32),
+            rows,
+        )
+        self._length += new
+        return logits
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """See `Reading.keep`."""
+        self._sequences = self._sequences[list(rows)]
+
+
+_PERIODS = (np.array(TICK_PERIODS, np.float64), np.array(BEAT_PERIODS, np.float64))
+# Where each table begins among the stacked rows: tokens, chord, part, countdown, given.
+_STARTS = np.cumsum([0, len(VOCABULARY), CHORD, PARTS, COUNTDOWN_S])
+
+
+def _indices(tokens: NDArray[np.int64], context: Context) -> NDArray[np.int64]:
+    """Return rows of the stacked tables, shape [N, T, 5]."""
+    _, _, chord, part, countdown, given, _ = context
+    indices: NDArray[np.int64] = np.stack([tokens, chord, part, countdown, given], axis=-1) + _STARTS
+    return indices
+
+
+def _features(context: Context) -> NDArray[np.float32]:
+    """Return time as sines and what sounds, shape [N, T, F]; as `model.network.transformer.time_features`."""
+    ticks, beats = (
+        np.asarray(x, np.float64)[..., None] / p for x, p in zip((context.ticks, context.beats), _PERIODS, strict=True)
+    )
+    turns = np.concatenate([ticks, beats], axis=-1)
+    angles = 2 * np.pi * (turns - np.floor(turns))
+    return np.concatenate([np.sin(angles), np.cos(angles), context.sounding], axis=-1, dtype=np.float32)
+
+
+def _alike(indices: NDArray[np.int64], features: NDArray[np.float32]) -> int:
+    """Return how many tokens all candidates begin with, the last of them left out; none for one candidate."""
+    if len(indices) == 1:
+        return 0
+    same = (indices == indices[:1]).all(axis=(0, 2)) & (features == features[:1]).all(axis=(0, 2))
+    return int(np.argmin(np.append(same[:-1], False)))
+
+
+def native_decoder(model: Transformer, precision: Precision = "int8") -> Decoder | None:
+    """Return a model's weights in the compiled decoder, or None where it cannot be had: no compiler, an odd shape."""
+    config = model.config
+    shape = Shape(
+        config.width,
+        config.heads,
+        config.kv_heads,
+        config.head_size,
+        config.hidden,
+        len(VOCABULARY),
+        tuple(config.layer_window(layer) for layer in range(config.layers)),
+        len(_STARTS),
+        TIME_FEATURES + SOUNDING,
+    )
+    try:
+        shape.check()
+    except ValueError as error:
+        log.info("torch decodes: %s", error)
+        return None
+    if library() is None:
+        return None
+    places = model.places
+    output = _floats(model.table())
+    stacked = [output, *(_floats(t.weight) for t in (places.chord, places.part, places.countdown, places.given))]
+    features = np.concatenate([_floats(places.time.weight).T, _floats(places.sounding.weight).T])
+    tables = Tables(np.concatenate(stacked), np.ascontiguousarray(features), _floats(model.norm.weight), output)
+    return Decoder(shape, [_layer(block) for block in model.blocks if isinstance(block, Block)], tables, precision)
+
+
+def _layer(block: Block) -> LayerWeights:
+    attention, feed_forward = block.attention, block.feed_forward
+    return LayerWeights(
+        _floats(block.again),
+        _floats(block.attention_norm.weight),
+        _floats(attention.query.weight, attention.key.weight, attention.value.weight),
+        _floats(attention.out.weight),
+        _floats(block.feed_forward_norm.weight),
+        _floats(feed_forward.gate.weight, feed_forward.up.weight),
+        _floats(feed_forward.down.weight),
+    )
+
+
+def _floats(*weights: torch.Tensor) -> Logits:
+    """Return weights one above the other as float32."""
+    return np.concatenate([weight.detach().float().cpu().numpy() for weight in weights])

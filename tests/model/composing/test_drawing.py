@@ -1,0 +1,54 @@
+"""Drawing a token: tamer settings, and the beat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.composing.candidate import Candidate
+from model.composing.drawing import draw, keep_time
+from model.composing.grammar import Grammar
+from model.composing.guidance import OFF_BEAT
+from model.language.context import Clock
+from model.language.vocabulary import VOCABULARY
+
+
+def test_tamer_settings_are_less_surprising() -> None:
+    logits = 3 * np.random.default_rng(0).standard_normal((1, len(VOCABULARY)), np.float32)
+    everything = np.ones((1, len(VOCABULARY)), bool)
+
+    def surprise(temperature: float = 1.0, top_p: float = 1.0) -> float:
+        fresh = Candidate([], Grammar(("piano",), 600), Clock(600), np.random.default_rng(0))
+        return -float(np.mean([draw(logits.copy(), everything, [fresh], temperature, top_p)[0][1] for _ in range(200)]))
+
+    usual = surprise()
+    assert surprise(top_p=0.3) < usual
+    assert surprise(temperature=0.3) < usual
+
+
+def test_tokens_come_as_often_as_their_chances_say_and_others_never() -> None:
+    allowed = np.zeros((1, len(VOCABULARY)), bool)
+    allowed[0, [10, 20, 30, 40]] = True
+    logits = np.full((1, len(VOCABULARY)), 50.0, np.float32)
+    chances = {10: 0.5, 20: 0.3, 30: 0.15, 40: 0.05}
+    for token, chance in chances.items():
+        logits[0, token] = np.log(chance)
+    fresh = Candidate([], Grammar(("piano",), 600), Clock(600), np.random.default_rng(1))
+    drawn = [draw(logits.copy(), allowed, [fresh], 1.0, 1.0)[0] for _ in range(4000)]
+    for token, chance in chances.items():
+        assert abs(np.mean([t == token for t, _ in drawn]) - chance) < 4 * np.sqrt(chance * (1 - chance) / 4000)
+    assert all(abs(nats - np.log(chances[token])) < 1e-5 for token, nats in drawn)
+    # The nucleus ends with the token that reaches top-p: half, then 0.8.
+    assert {draw(logits.copy(), allowed, [fresh], 1.0, 0.7)[0][0] for _ in range(200)} == {10, 20}
+
+
+def test_keeping_time_moves_waits_to_the_beat_and_leaves_the_chance_to_wait_as_it_was() -> None:
+    waits = np.random.default_rng(0).standard_normal(128, np.float32)
+    beside, allowed = np.arange(128) % 3 > 0, np.arange(128) < 100
+    before = waits.copy()
+    keep_time(waits, allowed, beside)
+    np.testing.assert_allclose(np.exp(waits[allowed]).sum(), np.exp(before[allowed]).sum(), rtol=1e-5)
+    moved = waits - before
+    np.testing.assert_allclose(moved[~beside].mean() - moved[beside].mean(), OFF_BEAT, rtol=1e-4)
+    none = before.copy()
+    keep_time(none, np.zeros(128, bool), beside)
+    np.testing.assert_array_equal(none, before)
