@@ -26,7 +26,7 @@ from kernels.proof.report import path
 from kernels.proof.roofline import bound
 from kernels.proof.targets import TARGETS, Target
 from tests.bench.gpu import attention, fused
-from tests.bench.gpu.case import TOLERANCES, Case, faults, run
+from tests.bench.gpu.case import TOLERANCES, Case, Function, faults, results, run
 
 SUITES = (attention, fused)
 DTYPE = torch.bfloat16
@@ -48,6 +48,11 @@ def red(cases: Sequence[Case], device: torch.device, dtypes: Sequence[torch.dtyp
                     found = [f"{case.name}, {dtype}: {type(error).__name__}: {str(error).splitlines()[0][:200]}"]
                 lines += [f"{line}{who}" for line in found]
     return lines
+
+
+def has_kernels(device: torch.device) -> bool:
+    """Return whether a GPU runs the kernels, not plain torch."""
+    return uses_triton(torch.empty(0, device=device))
 
 
 def seconds(function: Callable[[], Any]) -> float:
@@ -84,14 +89,14 @@ def here(device: torch.device) -> Target:
     return replace(near, name=name, device=name, bytes_s=bytes_s, flops_s=flops_s)
 
 
-def timed(case: Case, function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> tuple[float, int]:
+def timed(case: Case, function: Function, inputs: Sequence[Tensor]) -> tuple[float, int]:
     """Return a run's seconds, and the bytes it took beyond its inputs."""
     leaves = [x.detach().requires_grad_(n in case.gradients) for n, x in enumerate(inputs)]
     wanted = [leaves[n] for n in case.gradients]
-    above = torch.randn_like(function(*leaves)) if wanted else None
+    above = [torch.randn_like(x) for x in results(function(*leaves))] if wanted else None
 
     def once() -> None:
-        out = function(*leaves)
+        out = results(function(*leaves))
         if wanted:
             torch.autograd.grad(out, wanted, above)
 
@@ -179,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("bench_gpu: no GPU here (neither CUDA nor ROCm): nothing is measured")
         return 0
     device = torch.device("cuda")
-    if not uses_triton(torch.empty(0, device=device)):
+    if not has_kernels(device):
         print(f"bench_gpu: {path()}: there are no kernels to measure")
         return 0
     small = [case for suite in SUITES for case in suite.small()]

@@ -49,6 +49,7 @@ def _block_mask(pattern: Pattern, heads: int, tokens: int, device: torch.device)
 
 @functools.cache
 def _compiled() -> Any:
+    # Not when this file is imported: torch's compiler takes seconds to load.
     return torch.compile(flex_attention, dynamic=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,9 +11,9 @@ from torch import Tensor
 
 from kernels.proof.build import Work
 
-__all__ = ["TOLERANCES", "Case", "Function", "faults", "run"]
+__all__ = ["TOLERANCES", "Case", "Function", "compiled", "faults", "results", "run"]
 
-Function = Callable[..., Tensor]
+Function = Callable[..., Tensor | tuple[Tensor, ...]]
 # Of the length of a tensor as a vector: what may be wrong with it in each dtype, accumulation being in float32.
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 2e-2}
 
@@ -45,14 +46,35 @@ class Case:
 
 
 def run(case: Case, function: Function, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Return the result and the gradients of a fixed weighing of it, one for each input that has one."""
+    """Return the results and the gradients of a fixed weighing of them, one for each input that has one."""
     leaves = [x.detach().requires_grad_(n in case.gradients) for n, x in enumerate(inputs)]
-    out = function(*leaves)
+    out = results(function(*leaves))
     if not case.gradients:
-        return [out]
+        return out
     generator = torch.Generator().manual_seed(7)
-    above = torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out.device, out.dtype)
-    return [out.detach(), *torch.autograd.grad(out, [leaves[n] for n in case.gradients], above)]
+    above = [torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x.device, x.dtype) for x in out]
+    return [*(x.detach() for x in out), *torch.autograd.grad(out, [leaves[n] for n in case.gradients], above)]
+
+
+def compiled(function: Function) -> Function:
+    """Return a function as `torch.compile` makes it, once it is called."""
+
+    def lazily(*inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        out: Tensor | tuple[Tensor, ...] = _compiled(function)(*inputs)
+        return out
+
+    return lazily
+
+
+@functools.cache
+def _compiled(function: Function) -> Function:
+    made: Function = torch.compile(function, dynamic=False)
+    return made
+
+
+def results(out: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+    """Return what a function returned, one or several, as a list."""
+    return [out] if isinstance(out, Tensor) else list(out)
 
 
 def faults(case: Case, function: Function, device: torch.device, dtype: torch.dtype) -> list[str]:
@@ -67,7 +89,8 @@ def faults(case: Case, function: Function, device: torch.device, dtype: torch.dt
     inputs = case.inputs(device, dtype)
     exact = [x.double() if x.is_floating_point() else x for x in inputs]
     found, wanted = run(case, function, inputs), run(case, case.exact, exact)
-    names = ["result", *(f"gradient {n}" for n in case.gradients)]
+    outs = len(wanted) - len(case.gradients)
+    names = [*(f"result {n}" for n in range(outs)), *(f"gradient {n}" for n in case.gradients)]
     lines = []
     for name, x, right in zip(names, found, wanted, strict=True):
         if x.shape != right.shape:

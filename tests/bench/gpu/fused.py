@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.cross_entropy import linear_cross_entropy
+from kernels.norm import norm_residual
 from kernels.proof.build import Work
 from kernels.sampling import pack, sample
-from tests.bench.gpu.case import Case
+from tests.bench.gpu.case import Case, compiled
 
 __all__ = ["full", "small"]
 
@@ -21,6 +22,41 @@ VOCABULARY = 5489
 
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def norm(M: int, C: int) -> Case:
+    """Add to the stream and norm it."""
+
+    def inputs(device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+        g = _generator(M)
+        shapes = ((M, C), (M, C), (C,), (C,))
+        return [torch.randn(shape, generator=g).to(device, dtype) for shape in shapes]
+
+    eps = 1e-5
+
+    def ours(x: Tensor, residual: Tensor, weight: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        return norm_residual(x, residual, weight, eps, scale)
+
+    def kernel(x: Tensor, residual: Tensor, weight: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        normed, total, _ = torch.ops.conductor.norm_residual(x, residual, weight, scale, eps)
+        return normed, total
+
+    def exact(x: Tensor, residual: Tensor, weight: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        total = x + scale * residual
+        return F.rms_norm(total, (C,), weight, eps), total
+
+    return Case(
+        f"norm with residual, M {M}, C {C}",
+        inputs,
+        ours,
+        kernel,
+        exact,
+        {"compiled": compiled(exact), "eager": exact},
+        # Forward reads 2 and writes 2; backward reads the sum, the residual (for the gradient of its scale) and what
+        # comes from above of both, and writes 2.
+        Work(2 * M * C * 10, 0),
+        gradients=(0, 1, 2, 3),
+    )
 
 
 def cross_entropy(M: int, C: int, V: int) -> Case:
@@ -56,7 +92,7 @@ def cross_entropy(M: int, C: int, V: int) -> Case:
         ours,
         kernel,
         exact,
-        {"compiled": torch.compile(exact, dynamic=False), "eager": exact},
+        {"compiled": compiled(exact), "eager": exact},
         # Three products; x and the table are read twice and their gradients written once.
         Work(2 * 3 * (M * C + V * C), 3 * 2 * M * C * V),
         gradients=(0, 1),
@@ -109,9 +145,9 @@ def sampling(N: int, V: int) -> Case:
 
 def small() -> list[Case]:
     """Return cases for correctness: nothing is a multiple of a block."""
-    return [cross_entropy(37, 24, 101), sampling(3, 301)]
+    return [norm(37, 40), cross_entropy(37, 24, 101), sampling(3, 301)]
 
 
 def full() -> list[Case]:
     """Return cases for speed: a training batch of the preset `large`, and a step of best of 8."""
-    return [cross_entropy(8192, 1280, VOCABULARY), sampling(8, VOCABULARY)]
+    return [norm(8192, 1280), cross_entropy(8192, 1280, VOCABULARY), sampling(8, VOCABULARY)]
