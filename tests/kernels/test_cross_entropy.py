@@ -5,6 +5,7 @@ Shapes: M tokens, C width, V vocabulary.
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -217,9 +218,10 @@ def test_it_compiles_whole(of: Any) -> None:
     close(gradients(compiled, given), gradients(of, given), 1e-6)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for the processor with g++")
 @COMPILER_WARNS
 def test_compiled_for_the_processor_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_entropy, "ROWS", 16)
+    monkeypatch.setattr(cross_entropy, "ROWS", 32)
     given = mixed(made((40, 16, 50)))
     close(gradients(torch.compile(by_torch, fullgraph=True), given), gradients(exactly, doubled(given)), 2e-5)
 
