@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,7 +40,10 @@ class Pool(nn.Module):
 
     def forward(self, x_BTC: Tensor, scored_BT: Tensor) -> Tensor:
         """Return what is pooled of the scored tokens, shape [B, 3 C], float32."""
-        x_BTC = self.norm(x_BTC.float())
+        return self.pooled(self.norm(x_BTC.float()), scored_BT)
+
+    def pooled(self, x_BTC: Tensor, scored_BT: Tensor) -> Tensor:
+        """Return what is pooled of what is normed already."""
         shares_BT = (x_BTC @ self.query.float()).masked_fill(~scored_BT, float("-inf")).softmax(dim=1)
         # What is not scored may be anything, even no number.
         x_BTC = x_BTC.masked_fill(~scored_BT[..., None], 0.0)
@@ -91,16 +94,26 @@ class Critic(nn.Module):
         for block in self.blocks:
             assert isinstance(block, Block)
             x_BTC = block(x_BTC, embedded_BTC, cos, sin)
-        pooled = self.pool(x_BTC, scored_BT).to(self.inner.weight.dtype)
-        logits: Tensor = self.out(nn.functional.silu(self.inner(pooled)))
+        return self.judged(self.pool(x_BTC, scored_BT))
+
+    def judged(self, pooled: Tensor) -> Tensor:
+        """Return a logit for each row of what was pooled, shape [B]."""
+        logits: Tensor = self.out(nn.functional.silu(self.inner(pooled.to(self.inner.weight.dtype))))
         return logits[:, 0].float()
 
+    def logits(self, rows: Sequence[Row]) -> list[float]:
+        """Return a logit for each of a few rows."""
+        found: list[float] = self(stack(rows)).tolist()
+        return found
 
-def score(critic: Critic, excerpts: Sequence[Sequence[Row]], at_once: int = 8) -> NDArray[np.float64]:
+
+def score(
+    logits_of: Callable[[Sequence[Row]], list[float]], excerpts: Sequence[Sequence[Row]], at_once: int = 8
+) -> NDArray[np.float64]:
     """Return a logit for each excerpt: of its rows, averaged by their scored tokens; 0 for one without rows.
 
     Args:
-        critic: judges.
+        logits_of: judges rows.
         excerpts: the rows of each.
         at_once: rows in a batch, those of a length side by side.
     """
@@ -110,7 +123,7 @@ def score(critic: Critic, excerpts: Sequence[Sequence[Row]], at_once: int = 8) -
     with torch.no_grad():
         for first in range(0, len(rows), at_once):
             batch = rows[first : first + at_once]
-            logits = critic(stack([row for _, row in batch])).tolist()
+            logits = logits_of([row for _, row in batch])
             for (n, row), logit in zip(batch, logits, strict=True):
                 total[n] += logit * row.scored.sum()
                 weight[n] += row.scored.sum()

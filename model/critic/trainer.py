@@ -26,6 +26,7 @@ from tqdm import tqdm
 from model.critic.calibration import Scores
 from model.critic.corruptions import CORRUPTIONS
 from model.critic.examples import Example, Examples
+from model.critic.hearing import judge_of
 from model.critic.network import Critic, CriticCard, digest, load_critic, save_critic, score
 from model.critic.report import compare, draw, figures
 from model.critic.spans import stack
@@ -198,11 +199,11 @@ class CriticTrainer:
     def _scores(self, critic: Critic, examples: Sequence[Example]) -> Scores:
         critic.eval()
         found = [np.zeros(0)]
+        logits_of = judge_of(critic, "int8")
         # A few at a time: rows take a megabyte each.
         for first in range(0, len(examples), _AT_A_TIME):
             rows = [e.rows for e in examples[first : first + _AT_A_TIME]]
-            with self.autocast:
-                found.append(score(critic, rows, self.plan.at_once))
+            found.append(score(logits_of, rows, self.plan.at_once))
         return np.concatenate(found)
 
     def look(self) -> float:

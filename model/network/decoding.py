@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from kernels.decoder.engine import PREFIX, Decoder, LayerWeights, Precision, Shape, Tables
+from kernels.decoder.engine import PREFIX, Decoder, LayerWeights, Precision, Session, Shape, Tables
 from kernels.decoder.library import library
 from model.language.context import CHORD, COUNTDOWN_S, PARTS, Context
 from model.language.sounding import SOUNDING
@@ -63,15 +64,16 @@ class Reader:
 
 
 def reader(model: Transformer) -> Reader:
-    """Return how to read on with a model: by the compiled decoder where there can be one, else by torch.
-
-    A model in float32 is read in float32, one in bfloat16 as fast as can be: its weights as bytes.
-    """
-    exact = next(model.parameters()).dtype == torch.float32
-    decoder = native_decoder(model, "float32" if exact else "int8")
+    """Return how to read on with a model: by the compiled decoder where there can be one, else by torch."""
+    decoder = native_decoder(model, precision_of(model))
     if decoder is None:
         return Reader(lambda rows, capacity: TorchReading(model, rows, capacity), native=False)
     return Reader(lambda rows, capacity: NativeReading(decoder, rows, capacity), native=True)
+
+
+def precision_of(model: Transformer) -> Precision:
+    """Return how a model is computed: one in float32 exactly, one in bfloat16 as fast as can be."""
+    return "float32" if next(model.parameters()).dtype == torch.float32 else "int8"
 
 
 class TorchReading:
@@ -179,16 +181,31 @@ def _alike(indices: NDArray[np.int64], features: NDArray[np.float32]) -> int:
     return int(np.argmin(np.append(same[:-1], False)))
 
 
-def native_decoder(model: Transformer, precision: Precision = "int8") -> Decoder | None:
-    """Return a model's weights in the compiled decoder, or None where it cannot be had: no compiler, an odd shape."""
+def native_decoder(
+    model: Transformer,
+    precision: Precision = "int8",
+    *,
+    blocks: Sequence[nn.Module] | None = None,
+    norm: Tensor | None = None,
+) -> Decoder | None:
+    """Return a model's weights in the compiled decoder, or None where it cannot be had: no compiler, an odd shape.
+
+    Args:
+        model: whose weights.
+        precision: of the multiplications.
+        blocks: in place of the model's own.
+        norm: weight of the last norm in place of the model's own; such a decoder hears and says nothing.
+    """
     config = model.config
+    speaks = norm is None
+    output = _floats(model.table()) if speaks else np.zeros((0, config.width), np.float32)
     shape = Shape(
         config.width,
         config.heads,
         config.kv_heads,
         config.head_size,
         config.hidden,
-        len(VOCABULARY),
+        len(output),
         tuple(config.layer_window(layer) for layer in range(config.layers)),
         len(_STARTS),
         TIME_FEATURES + SOUNDING,
@@ -201,11 +218,32 @@ def native_decoder(model: Transformer, precision: Precision = "int8") -> Decoder
     if library() is None:
         return None
     places = model.places
-    output = _floats(model.table())
-    stacked = [output, *(_floats(t.weight) for t in (places.chord, places.part, places.countdown, places.given))]
+    tables = (model.table(), *(t.weight for t in (places.chord, places.part, places.countdown, places.given)))
     features = np.concatenate([_floats(places.time.weight).T, _floats(places.sounding.weight).T])
-    tables = Tables(np.concatenate(stacked), np.ascontiguousarray(features), _floats(model.norm.weight), output)
-    return Decoder(shape, [_layer(block) for block in model.blocks if isinstance(block, Block)], tables, precision)
+    rest = Tables(
+        _floats(*tables), np.ascontiguousarray(features), _floats(model.norm.weight if norm is None else norm), output
+    )
+    return Decoder(
+        shape, [_layer(block) for block in blocks or model.blocks if isinstance(block, Block)], rest, precision
+    )
+
+
+def stream(session: Session, tokens: NDArray[np.int64], context: Context) -> Logits:
+    """Return the normed stream after each token of one row of music, shape [T, C].
+
+    Args:
+        session: of one sequence, with room for it.
+        tokens: shape [T].
+        context: of each.
+    """
+    row = Context._make(field[None] for field in context)
+    count = len(tokens)
+    indices, features = _indices(tokens[None], row)[0], _features(row)[0]
+    _, heard = session.run(
+        np.zeros(count, np.int32), np.arange(count, dtype=np.int32), indices.astype(np.int32), features, 0, hidden=True
+    )
+    assert heard is not None
+    return heard
 
 
 def _layer(block: Block) -> LayerWeights:
@@ -221,6 +259,6 @@ def _layer(block: Block) -> LayerWeights:
     )
 
 
-def _floats(*weights: torch.Tensor) -> Logits:
+def _floats(*weights: Tensor) -> Logits:
     """Return weights one above the other as float32."""
     return np.concatenate([weight.detach().float().cpu().numpy() for weight in weights])

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from kernels.decoder.engine import Precision
+from model.critic.hearing import judge_of
 from model.critic.inner import InnerCritic
 from model.critic.network import Critic, CriticCard, digest, load_critic, save_critic, score
 from model.critic.spans import Row, Span, excerpt_of, rows_of, stack
@@ -113,9 +115,23 @@ def test_rows_of_a_long_span_are_averaged_by_what_they_score(critic: Critic) -> 
     weights = np.array([each.scored.sum() for each in rows])
     with torch.no_grad():
         logits = np.array([float(critic(stack([each]))) for each in rows])
-    (found,) = score(critic, [rows], at_once=3)
+    (found,) = score(critic.logits, [rows], at_once=3)
     assert found == pytest.approx((logits * weights).sum() / weights.sum(), abs=1e-4)
     assert len(rows) > 3
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("int8", 0.5)])
+def test_in_the_compiled_decoder_it_judges_the_same(critic: Critic, precision: Precision, tolerance: float) -> None:
+    rows = [row(8.0, 1), row(16.0, 2), row(12.0, 3, 40)]
+    compiled = judge_of(critic, precision)
+    assert compiled != critic.logits
+    assert compiled(rows) == pytest.approx(critic.logits(rows), abs=tolerance)
+    assert np.std(critic.logits(rows)) > 0.01
+
+
+def test_without_a_compiler_torch_judges(critic: Critic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.network.decoding.library", lambda: None)
+    assert judge_of(critic, "int8") == critic.logits
 
 
 class TestItsFile:
@@ -129,13 +145,13 @@ class TestItsFile:
         again, card = load_critic(path, generator)
         assert (card.steps, card.slope, card.intercept, card.auc) == (7, 1.5, -0.25, 0.9)
         rows = [[row(8.0)], [row(16.0)]]
-        assert score(again, rows) == pytest.approx(score(critic, rows), abs=1e-4)
+        assert score(again.logits, rows) == pytest.approx(score(critic.logits, rows), abs=1e-4)
 
     def test_judges_calibrated_beside_the_samplers_model_in_bfloat16(
         self, path: Path, critic: Critic, generator: Transformer
     ) -> None:
         spans = [span(8.0), span(16.0), span(16.0, 0, 10_000)]
-        (one, other) = score(critic, [[row(8.0)], [row(16.0)]])
+        (one, other) = score(critic.logits, [[row(8.0)], [row(16.0)]])
         inner = InnerCritic(path, generator)
         assert inner.log_odds(spans) == pytest.approx([1.5 * one - 0.25, 1.5 * other - 0.25, 0.0], abs=1e-3)
         chances = inner.probability(spans)
