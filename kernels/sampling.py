@@ -2,17 +2,10 @@
 
 Shapes: N rows, V vocabulary, W words of 32 tokens, R rules of a row (`RULES`).
 
-The draw is integer arithmetic, so that a GPU and a CPU draw the same token from
-the same logits, and not merely nearly always: sums of floats depend on their
-order, sums of integers do not. How far a token is behind the best is counted in
-2**-15 of an octave (`key`: 0 for the best), and its chance is 2**-key as an
-integer of 30 bits (`mass`), by a polynomial. Chances are true to 2e-5 of
-themselves, a hundredth of what bfloat16 does to a logit; what is 31 octaves
-behind the best is never drawn. Every rule keeps the tokens up to some key, found
-by bisection without a sort, so that tokens of the same key stay or go together.
-
-The rules apply in this order, each to what the one before it left: grammar,
-temperature, top-k, top-p, min-p, anti-nucleus.
+The rules apply in this order, each to what the one before it left. They and the
+draw are integer arithmetic (`kernels.sampling_cpu` says how), so that every
+device draws the same token from the same logits. The kernel holds a row in
+registers and finds by bisection what the CPU finds by sorting.
 
 Sources: Fan et al. (2018), top-k; Holtzman et al. (2020), top-p; Nguyen et al.
 (2024), min-p; `kernels.philox`.
@@ -21,7 +14,6 @@ Sources: Fan et al. (2018), top-k; Holtzman et al. (2020), top-p; Nguyen et al.
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -30,32 +22,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kernels.dispatch import jit, register, tl, triton
-from kernels.philox import words
 from kernels.proof.build import Build, Tuning, Work
+from kernels.sampling_cpu import DEAD, FINE, MOST, POLYNOMIAL, ROWS, SCALE, SHUT, Rules, draw, fake, reference
 
 __all__ = ["BUILDS", "RULES", "pack", "sample"]
 
-# Steps of a key in an octave, in bits, and the first key whose mass is zero.
-FINE = 15
-DEAD = 31 << FINE
-# Coefficients of 2**-f = 1 - f (c1 - f (c2 - ...)) on [0, 1) in units of 2**-30, at Chebyshev points: true to 4e-7.
-ONE, C1, C2, C3, C4, C5 = 1 << 30, 744260865, 257928559, 59494488, 10033292, 1077640
-# Logits are read up to this; what is not above its negative is not allowed, and becomes SHUT: far enough to be dead at
-# any temperature, near enough that no product overflows.
-MOST = float(np.float32(1e25))
-SHUT = -float(np.float32(1e26))
-# Keys in a nat of logits.
-SCALE = float(np.float32((1 << FINE) * math.log2(math.e)))
 RULES = ("temperature", "top_k", "top_p", "min_p", "anti_p", "anti_chance")
 # The kernel holds a row in the registers of one program.
 LONGEST = 32768
 
-# Keys have so many bits; above them, on the CPU, stands the row. So many rows fit an int32.
-ROW = 20
-ROWS = 1 << (31 - ROW)
-
 Rule = float | Tensor
-Ints = NDArray[np.int64]
 
 
 def pack(allowed_NV: NDArray[np.bool_] | Tensor) -> Tensor:
@@ -65,136 +41,6 @@ def pack(allowed_NV: NDArray[np.bool_] | Tensor) -> Tensor:
     padded[:, : allowed.shape[1]] = allowed
     return torch.from_numpy(np.packbits(padded, axis=1, bitorder="little").view(np.int32))
 
-
-# --- torch and numpy, on the CPU -------------------------------------------------------------------------------------
-
-
-@functools.cache
-def _table() -> Tensor:
-    """Return the mass of every key of the first octave, shape [2**FINE]."""
-    f = torch.arange(1 << FINE, dtype=torch.int64)
-    mass = torch.full_like(f, C5)
-    for c in (C4, C3, C2, C1, ONE):
-        mass = c - (mass * f >> FINE)
-    return mass.int()
-
-
-def reference(
-    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, seed_step: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Draw on the CPU; see `sample`."""
-    seed, step = seed_step.tolist()
-    device = logits_NV.device
-    tensors = [x.detach().cpu() for x in (logits_NV, allowed_NW, rows_N, rules_NR)]
-    drawn = [_draw(*part, seed=seed, step=step) for part in zip(*(x.split(ROWS) for x in tensors), strict=True)]
-    tokens_N, nats_N = (torch.cat(parts).to(device) for parts in zip(*drawn, strict=True))
-    return tokens_N, nats_N
-
-
-def _draw(
-    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, *, seed: int, step: int
-) -> tuple[Tensor, Tensor]:
-    N, V = logits_NV.shape
-    if N == 0:
-        return fake(logits_NV, allowed_NW, rows_N, rules_NR, rows_N)
-    temperature, top_k, top_p, min_p, anti_p, anti_chance = rules_NR.numpy().T
-    draw_N, chance_N = words(seed, rows_N.numpy(), step).T
-    x_NV = _allowed(logits_NV.float().contiguous(), allowed_NW)
-    best_N1 = x_NV.amax(1, keepdim=True)
-    if not bool((best_N1 <= MOST).all()):
-        x_NV = x_NV.nan_to_num_(nan=SHUT, posinf=MOST).clamp_(max=MOST)
-        best_N1 = x_NV.amax(1, keepdim=True)
-    none = best_N1.squeeze(1).numpy() <= -MOST
-    behind_NV = x_NV - best_N1.clamp_(min=-MOST)
-    # Below the bound exp() is slow, and adds nothing.
-    sums_N = behind_NV.clamp(min=-87.0).exp_().sum(1)
-    scale_N = np.float32(SCALE) / np.maximum(temperature, np.float32(1e-6))
-    key_NV = behind_NV.mul_(torch.from_numpy(-scale_N)[:, None]).clamp_(max=DEAD).int().numpy()
-
-    # All rows as one sorted line, row n from place n * V on: one search finds a place for each.
-    key_NV += (np.arange(N, dtype=np.int32) << ROW)[:, None]
-    line = np.sort(key_NV, axis=1).ravel()
-    mass = _mass(torch.from_numpy(line))
-    reached = torch.zeros(N * V + 1, dtype=torch.int64)
-    torch.cumsum(mass, 0, out=reached[1:])
-    before, start_N = reached.numpy(), np.arange(N) * V
-
-    def place(mass_N: Ints) -> Ints:
-        """Return where the mass passes an amount."""
-        out: Ints = np.minimum(np.searchsorted(before, mass_N, side="right") - 1, len(line) - 1)
-        return out
-
-    def until(place_N: Ints) -> Ints:
-        """Return the mass up to a place and all that is as likely."""
-        return before[np.searchsorted(line, line[place_N], side="right")]
-
-    def since(place_N: Ints) -> Ints:
-        """Return the mass before a place and all that is as likely."""
-        return before[np.searchsorted(line, line[place_N])]
-
-    # What may be drawn is a stretch of the line, and so a range of mass.
-    first_N = before[start_N]
-    low_N, high_N = first_N, before[start_N + V]
-    if (top_k > 0).any():
-        kept_N = np.where(top_k > 0, np.minimum(top_k, V), V).astype(np.int64)
-        high_N = until(start_N + kept_N - 1)
-    if (top_p < 1).any():
-        target_N = np.maximum(_share(high_N - first_N, _word(top_p)), 1)
-        high_N = np.minimum(high_N, until(place(first_N + target_N - 1)))
-    if (min_p > 0).any():
-        least_N = (np.clip(min_p, 0, 1) * np.float32(ONE)).astype(np.int32)
-        kept_N = np.count_nonzero(mass.view(N, V).numpy() >= least_N[:, None], axis=1)
-        high_N = np.minimum(high_N, before[start_N + kept_N])
-    if (avoids := (anti_p > 0) & (chance_N >> 1 < _word(anti_chance))).any():
-        target_N = _share(high_N - first_N, _word(anti_p)) + 1
-        likely_N = until(place(np.minimum(first_N + target_N, high_N) - 1))
-        likely_N = np.where(likely_N < high_N, likely_N, since(place(high_N - 1)))
-        low_N = np.where(avoids, likely_N, low_N)
-    drawn_N = low_N + _share(high_N - low_N, draw_N >> 1)
-    place_N = place(drawn_N)
-    # Those that are as likely have a turn each, in the order of the vocabulary.
-    turn_N = (drawn_N - since(place_N)) // np.maximum(mass.numpy()[place_N], 1)
-    equal = np.flatnonzero(key_NV == line[place_N][:, None])
-    token_N = equal[np.minimum(np.searchsorted(equal, start_N) + turn_N, len(equal) - 1)] - start_N
-    token_N[none] = -1
-    tokens_N = torch.from_numpy(token_N)
-    chosen_N = x_NV.gather(1, tokens_N.clamp(min=0)[:, None])
-    nats_N = (chosen_N - best_N1).squeeze(1) - sums_N.log()
-    nats_N[torch.from_numpy(none)] = -math.inf
-    return tokens_N, nats_N
-
-
-def _allowed(logits_NV: Tensor, allowed_NW: Tensor) -> Tensor:
-    """Return the logits of what is allowed, SHUT for the rest."""
-    bits = np.ascontiguousarray(allowed_NW.numpy()).view(np.uint8)
-    bits = np.unpackbits(bits, axis=1, count=logits_NV.shape[1], bitorder="little")
-    # Chosen by bit operations: where() mispredicts every other branch and takes ten times as long.
-    x = (-bits.view(np.int8)).astype(np.int32)
-    shut = np.float32(SHUT).view(np.int32)
-    x &= logits_NV.numpy().view(np.int32) ^ shut
-    x ^= shut
-    return torch.from_numpy(x.view(np.float32))
-
-
-def _mass(key: Tensor) -> Tensor:
-    """Return the mass of keys, whatever rows they are of."""
-    mass = _table().index_select(0, key & ((1 << FINE) - 1))
-    mass >>= (key >> FINE) & ((1 << (ROW - FINE)) - 1)
-    return mass
-
-
-def _word(share: NDArray[np.float32]) -> Ints:
-    """Return shares of 0 to 1 in units of 2**-31."""
-    return (np.clip(share, 0, 1) * np.float32(2**31)).astype(np.int64)
-
-
-def _share(total: Ints, word: Ints) -> Ints:
-    """Return total * word / 2**31, rounded down; the product itself would not fit."""
-    out: Ints = (total >> 31) * word + ((total & 0x7FFFFFFF) * word >> 31)
-    return out
-
-
-# --- Triton ----------------------------------------------------------------------------------------------------------
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
@@ -278,9 +124,9 @@ def sample_kernel(
     if top_p < 1:
         target = tl.maximum(share_of(high, word_of(top_p)), 1)
         high = tl.minimum(high, mass_to(key, mass, reach(key, mass, target, DEAD)))
-    min_p = tl.minimum(tl.maximum(tl.load(rules + 3), 0.0), 1.0)
+    min_p = tl.load(rules + 3)
     if min_p > 0:
-        high = tl.minimum(high, tl.sum(tl.where(mass >= (min_p * ONE).to(tl.int32), mass, 0).to(tl.int64)))
+        high = tl.minimum(high, tl.sum(tl.where(mass >= (word_of(min_p) >> 1).to(tl.int32), mass, 0).to(tl.int64)))
 
     seed = tl.load(seed_step)
     step = tl.load(seed_step + 1)
@@ -317,7 +163,7 @@ def _warps(block: int, width: int) -> int:
 
 _CONSTANTS: dict[str, Any] = {
     "FINE": FINE, "DEAD": DEAD, "SCALE": SCALE, "MOST": MOST, "SHUT": SHUT,
-    "ONE": ONE, "C1": C1, "C2": C2, "C3": C3, "C4": C4, "C5": C5,
+    **dict(zip(("ONE", "C1", "C2", "C3", "C4", "C5"), POLYNOMIAL, strict=True)),
 }  # fmt: skip
 
 
@@ -343,22 +189,14 @@ def launch(
     return tokens_N, nats_N
 
 
-def fake(
-    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, seed_step: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return what comes back, empty."""
-    del allowed_NW, rows_N, rules_NR, seed_step
-    N = logits_NV.shape[0]
-    return logits_NV.new_empty(N, dtype=torch.int64), logits_NV.new_empty(N, dtype=torch.float32)
-
-
 _sample = register("sample", reference, launch, fake)
 
 
 @functools.lru_cache(maxsize=64)
-def _same_rules(rows: int, rules: tuple[float, ...]) -> Tensor:
-    """Return rules that all rows share, shape [N, R]."""
-    return torch.tensor([rules]).expand(rows, -1).contiguous()
+def _same_rules(rows: int, rules: tuple[float, ...]) -> tuple[Tensor, Rules]:
+    """Return rules that all rows share, shape [N, R], and as the draw needs them."""
+    rules_NR = torch.tensor([rules], dtype=torch.float32).expand(rows, -1).contiguous()
+    return rules_NR, Rules.of(rules_NR)
 
 
 def sample(
@@ -402,21 +240,22 @@ def sample(
     """
     rules = (temperature, top_k, top_p, min_p, anti_p, anti_chance)
     N = _checked(logits_NV, allowed_NW, rows_N, seed, step, rules)
-    numbers = tuple(rule for rule in rules if not isinstance(rule, Tensor))
     device = logits_NV.device
-    if len(numbers) == len(rules):
-        rules_NR = _same_rules(N, tuple(float(rule) for rule in numbers))
-    else:
+    here = device.type == "cpu" and 0 < N <= ROWS and not torch.compiler.is_compiling()
+    if any(isinstance(rule, Tensor) for rule in rules):
         rules_NR = torch.stack(
             [torch.as_tensor(rule, dtype=torch.float32, device=device).expand(N) for rule in rules], dim=1
         )
-    if device.type == "cpu" and not torch.compiler.is_compiling():
-        return _draw(logits_NV.detach(), allowed_NW, rows_N, rules_NR, seed=seed, step=step)
+        if here:
+            return draw(logits_NV.detach(), allowed_NW, rows_N, Rules.of(rules_NR), seed, step)
+    else:
+        numbers = tuple(float(rule) for rule in rules)
+        if here:
+            return draw(logits_NV.detach(), allowed_NW, rows_N, _same_rules(N, numbers)[1], seed, step)
+        rules_NR = torch.tensor([numbers], dtype=torch.float32, device=device).repeat(N, 1)
     # Where the seed and the step are on the device, a CUDA graph can be played again with other ones:
     # such callers keep all tensors themselves and call the operator.
-    tokens_N, nats_N = _sample(
-        logits_NV, allowed_NW, rows_N, rules_NR.to(device), torch.tensor([seed, step], device=device)
-    )
+    tokens_N, nats_N = _sample(logits_NV, allowed_NW, rows_N, rules_NR, torch.tensor([seed, step], device=device))
     return tokens_N, nats_N
 
 
