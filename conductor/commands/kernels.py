@@ -25,6 +25,7 @@ Triton's cache.
 """
 EXAMPLES = """\
 targets:  sm_80 (A100)   sm_90 (H100)   sm_100 (B200)   gfx942 (MI300X)
+          and when asked for: sm_89 (RTX 4090)   sm_120 (RTX 5090)
 
 a line that begins with !! is a problem:
   spills           registers that did not fit went to memory: smaller blocks or more warps
@@ -50,7 +51,9 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    kernels.add_argument("--target", action="append", metavar="TARGET", help="compile for it (all); may be repeated")
+    kernels.add_argument(
+        "--target", action="append", metavar="TARGET", help="compile for it (the first four); may be repeated"
+    )
     kernels.add_argument("--only", action="append", metavar="WORD", help="kernels with this in their name (all)")
     kernels.add_argument("--module", action="append", metavar="MODULE", help="a module with builds of your own")
     kernels.add_argument("--processes", type=int, metavar="N", help="to compile in (one a core)")

@@ -101,7 +101,8 @@ def _cells(proof: Proof) -> tuple[str, ...]:
     tuning = proof.build.tuned(target.name)
     blocks = "x".join(str(size) for size in tuning.blocks.values())
     cut = f"{blocks or '-'} w{tuning.warps} s{tuning.stages}"
-    at_least = (f"{1e6 * proof.bound.seconds:.1f} us", proof.bound.binds)
+    us = 1e6 * proof.bound.seconds
+    at_least = (f"{us:,.1f} us" if us >= 10 else f"{us:.2g} us", proof.bound.binds)
     if taken is None:
         return (f"  {target.name}", target.device, cut, *["-"] * 6, *at_least)
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["TARGETS", "Target"]
+__all__ = ["PROVED", "TARGETS", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,12 @@ _WGMMA = {"wgmma": r"\bwgmma\.mma_async"}
 _TCGEN05 = {"tcgen05": r"\btcgen05\.mma"}
 _CP_ASYNC = r"\bcp\.async\.(?:cg|ca|bulk\.tensor\.\dd\.shared)"
 
-# Shared memory: CUDA C++ Programming Guide, table "Technical Specifications per Compute Capability" (163 KiB, 227 KiB);
-# AMD CDNA3 ISA guide, section 2.2.1 (64 KiB LDS a workgroup).
-# Peaks: NVIDIA A100 80GB data sheet (SXM: 2,039 GB/s, 312 TFLOPS), NVIDIA H100 data sheet (SXM5: 3.35 TB/s,
-# 989.4 TFLOPS without sparsity), NVIDIA DGX B200 data sheet (an eighth of 64 TB/s; 2,250 TFLOPS without sparsity), AMD
-# Instinct MI300X data sheet (5.3 TB/s, 1,307.4 TFLOPS).
+# Shared memory: CUDA C++ Programming Guide, table "Technical Specifications per Compute Capability" (163, 227, 99 KiB);
+# AMD CDNA3 ISA guide, section 2.2.1 (64 KiB of LDS a workgroup).
+# Peaks, dense bfloat16 with float32 accumulation. Data sheets: NVIDIA A100 80GB (SXM: 2,039 GB/s, 312 TFLOPS), NVIDIA
+# H100 (SXM5: 3.35 TB/s, 989.4 TFLOPS), NVIDIA DGX B200 (an eighth of 64 TB/s and of 18 PFLOPS), AMD Instinct MI300X
+# (5.3 TB/s, 1,307.4 TFLOPS). White papers: NVIDIA Ada GPU Architecture (RTX 4090: 1,008 GB/s, 165.2 TFLOPS), NVIDIA RTX
+# Blackwell GPU Architecture (RTX 5090: 1,792 GB/s, 209.5 TFLOPS).
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
@@ -70,5 +71,9 @@ TARGETS: dict[str, Target] = {
             {"mfma": r"\bv_s?mfmac?_"},
             r"\b(?:global_load_lds|buffer_load_\w+ .*\blds\b)",
         ),
+        Target("sm_89", "RTX 4090", "cuda", 89, 32, 101_376, 1.008e12, 165.2e12, _MMA, _CP_ASYNC),
+        Target("sm_120", "RTX 5090", "cuda", 120, 32, 101_376, 1.792e12, 209.5e12, _MMA, _CP_ASYNC),
     )
 }
+# Those that kernels are cut for; all others share what a kernel's tuning calls "default".
+PROVED = ("sm_80", "sm_90", "sm_100", "gfx942")

@@ -50,7 +50,7 @@ def test_what_cannot_be_asked_for_is_one_line_and_2(capfd: pytest.CaptureFixture
     assert main(["kernels", "--target", "sm_70"]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert err == "conductor: --target sm_70: there are sm_80, sm_90, sm_100, gfx942\n"
+    assert err == "conductor: --target sm_70: there are sm_80, sm_90, sm_100, gfx942, sm_89, sm_120\n"
 
 
 def test_a_folder_with_the_same_name_is_not_mistaken_for_ours(

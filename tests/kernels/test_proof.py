@@ -92,10 +92,11 @@ class TestBuilds:
 
     def test_two_builds_of_one_name_are_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "twin_specimens.py").write_text(
-            "from dataclasses import replace\nfrom tests.kernels.specimens import SOUND\nBUILDS = (replace(SOUND),)\n"
+            "from dataclasses import replace\nfrom tests.kernels.specimens import SOUND\nBUILDS = (replace(SOUND, size='other'),)\n"
         )
         monkeypatch.syspath_prepend(tmp_path)
-        assert builds(["twin_specimens"]) == {"sound": SOUND}
+        assert list(builds(["twin_specimens"])) == ["sound"]
+        assert list(builds([SPECIMENS, SPECIMENS])) == [build.name for build in BUILDS]
         with pytest.raises(ValueError, match="two builds are called 'sound'"):
             builds([SPECIMENS, "twin_specimens"])
 
