@@ -33,7 +33,12 @@ from tests.bench.decoders.case import SHAPES, Case
 from tests.bench.decoders.contest import PEERS, Contest
 from tests.bench.hardware import described, facts, green
 
-TESTS = ("tests/bench/test_decode_speed.py", "tests/model/network/test_transformer.py")
+HERE = Path(__file__).parents[2]
+# Red ones mean that a figure of decoding is of something broken.
+TESTS = (
+    "tests/model/network/test_transformer.py",
+    *(str(p.relative_to(HERE)) for p in HERE.glob("tests/**/test_decod*.py")),
+)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
@@ -57,8 +62,13 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def parser() -> argparse.ArgumentParser:
     """Return what the command understands."""
 
+    def number(text: str) -> int:
+        if (found := int(text)) < 1:
+            raise argparse.ArgumentTypeError(f"{found}: 1 or more")
+        return found
+
     def numbers(text: str) -> list[int]:
-        return [int(part) for part in text.split(",")]
+        return [number(part) for part in text.split(",")]
 
     def names(known: Sequence[str]) -> Any:
         def parse(text: str) -> list[str]:
@@ -84,8 +94,8 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--batch", type=numbers, default=[1, 8], help="candidates (1,8)")
     command.add_argument("--context", type=numbers, default=[256, 3900], help="tokens of the prompt (256,3900)")
-    command.add_argument("--tokens", type=int, default=64, help="steps of a turn (64)")
-    command.add_argument("--rounds", type=int, default=5, help="turns of each (5)")
+    command.add_argument("--tokens", type=number, default=64, help="steps of a turn (64)")
+    command.add_argument("--rounds", type=number, default=5, help="turns of each (5)")
     command.add_argument("--json", type=Path, metavar="OUT", help="a file for the line of JSON as well")
     command.add_argument("--quick", action="store_true", help="no tests first, the tiny shape: no figures")
     return command

@@ -21,7 +21,7 @@ from tests.bench.decoders.case import VOCABULARY_SIZE, Case
 # Larger than the caches, and about what a small network reads at a step.
 MEMORY_BYTES, NEAR_BYTES = 256 * 2**20, 16 * 2**20
 # Seconds spent on each figure.
-LONG_S = 0.25
+LONG_S = 0.15
 SIDE = 2048
 # Bytes of a number of the weights, and of keys and values.
 WEIGHT_BYTES = {"int8": 1, "bfloat16": 2, "float32": 4}
