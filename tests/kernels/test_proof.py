@@ -92,7 +92,9 @@ class TestBuilds:
 
     def test_two_builds_of_one_name_are_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "twin_specimens.py").write_text(
-            "from dataclasses import replace\nfrom tests.kernels.specimens import SOUND\nBUILDS = (replace(SOUND, size='other'),)\n"
+            "from dataclasses import replace\n"
+            "from tests.kernels.specimens import SOUND\n"
+            "BUILDS = (replace(SOUND, size='other'),)\n"
         )
         monkeypatch.syspath_prepend(tmp_path)
         assert list(builds(["twin_specimens"])) == ["sound"]
