@@ -25,23 +25,27 @@ struct Seen {
 
 // Scores of a block's 16 keys for some queries. Two sums each, as one would wait for itself.
 template <class Kept, int QUERIES>
-inline void score(const Words* keys, const uint32_t* queries, int words, float* scores, size_t stride, float scale) {
+inline void score(const Words* keys, const Words* next, const uint32_t* queries, int words, float* scores, size_t stride, float scale) {
     typename Kept::Sums even[QUERIES] = {}, odd[QUERIES] = {};
-    for (int w = 0; w < words; w += 2)
+    for (int w = 0; w < words; w += 2) {
+        __builtin_prefetch(next + w);
+        __builtin_prefetch(next + w + 1);
         for (int q = 0; q < QUERIES; ++q) {
             Kept::add(even[q], keys[w], queries[q * words + w]);
             Kept::add(odd[q], keys[w + 1], queries[q * words + w + 1]);
         }
+    }
     for (int q = 0; q < QUERIES; ++q) floats(scores + q * stride) = (even[q] + odd[q]) * scale;
 }
 
 // Adds a block's 16 values, weighted, to what some queries attended to.
 template <class Kept, int QUERIES>
-inline void gather(const Words* values, const uint32_t* weights, int head_size, float* out) {
+inline void gather(const Words* values, const Words* next, const uint32_t* weights, int head_size, float* out) {
     constexpr int LINES = LANES / Kept::PER_WORD;
     for (int i = 0; i < head_size / LANES; ++i) {
         typename Kept::Sums sums[QUERIES];
         for (int q = 0; q < QUERIES; ++q) sums[q] = floats(out + q * head_size + i * LANES);
+        for (int n = 0; n < LINES; ++n) __builtin_prefetch(next + i * LINES + n);
         for (int n = 0; n < LINES; ++n)
             for (int q = 0; q < QUERIES; ++q) Kept::add(sums[q], values[i * LINES + n], weights[q * LINES + n]);
         for (int q = 0; q < QUERIES; ++q) floats(out + q * head_size + i * LANES) = sums[q];
@@ -140,7 +144,7 @@ struct Attention {
                 const Words* keys = block(layer, h, seen.sequence, seen.block);
                 float* mine = scores_of(seen.row, 0) + seen.place * LANES;
                 in_fours(group, [&](int q, auto size) {
-                    score<Kept, size()>(keys, &queries[head_of(seen.row, q) * words()], words(), mine + q * longest, longest, scale);
+                    score<Kept, size()>(keys, keys + of_a_block, &queries[head_of(seen.row, q) * words()], words(), mine + q * longest, longest, scale);
                 });
                 const bool part = seen.first > 0 || seen.end < LANES;
                 for (int q = 0; q < group; ++q, mine += longest) {
@@ -166,7 +170,7 @@ struct Attention {
                         total[n] += floats(weight);
                         Kept::pack(weights + i * LINES, weight, LANES);
                     }
-                    gather<Kept, size()>(values, weights, head_size, out + head_of(seen.row, q) * head_size);
+                    gather<Kept, size()>(values, values + of_a_block, weights, head_size, out + head_of(seen.row, q) * head_size);
                 });
             });
             for (int r = 0; r < count; ++r)

@@ -15,6 +15,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace {
 
@@ -29,9 +32,15 @@ struct Aligned {
     size_t size = 0;
     Aligned() = default;
     explicit Aligned(size_t n) : size(n) {
-        const size_t bytes = (n * sizeof(T) + 63) / 64 * 64;
-        at = static_cast<T*>(std::aligned_alloc(64, std::max<size_t>(bytes, 64)));
+        // Large memory on large pages: what is read once a token would else miss a page every 4 KiB.
+        constexpr size_t HUGE = 2 << 20;
+        const size_t page = n * sizeof(T) >= HUGE ? HUGE : 64;
+        const size_t bytes = std::max<size_t>((n * sizeof(T) + page - 1) / page * page, page);
+        at = static_cast<T*>(std::aligned_alloc(page, bytes));
         if (!at) throw std::bad_alloc();
+#if defined(__linux__)
+        if (page == HUGE) madvise(at, bytes, MADV_HUGEPAGE);
+#endif
         std::memset(static_cast<void*>(at), 0, bytes);
     }
     Aligned(Aligned&& o) noexcept : at(o.at), size(o.size) { o.at = nullptr; }
