@@ -25,10 +25,10 @@ from kernels.dispatch import uses_triton
 from kernels.proof.report import path
 from kernels.proof.roofline import bound
 from kernels.proof.targets import TARGETS, Target
-from tests.bench.gpu import attention, fused
+from tests.bench.gpu import attention, decode, fused
 from tests.bench.gpu.case import TOLERANCES, Case, Function, faults, results, run
 
-SUITES = (attention, fused)
+SUITES = (attention, decode, fused)
 DTYPE = torch.bfloat16
 # Runs of which the median is told, and the bytes written between them so that nothing is left in the caches.
 RUNS, FLUSHED = 25, 2**30

@@ -5,11 +5,15 @@ Shapes: M positions, C width, V vocabulary, N rows, W words of bits.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.cross_entropy import linear_cross_entropy
+from kernels.embedding import embedding_sum
 from kernels.norm import norm_residual
 from kernels.proof.build import Work
 from kernels.sampling import pack, sample
@@ -56,6 +60,67 @@ def norm(M: int, C: int) -> Case:
         # comes from above of both, and writes 2.
         Work(2 * M * C * 10, 0),
         gradients=(0, 1, 2, 3),
+    )
+
+
+def embedding(M: int, C: int, V: int) -> Case:
+    """The sum of a token's embeddings: four tables, a clock of sines, and what sounds."""
+    rows = (32, 128, 128, 2)
+    tick_periods, beat_periods = [2**n for n in range(1, 15)], [0.125, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0, 16.0]
+    clocks = 2 * (len(tick_periods) + len(beat_periods))
+
+    def inputs(device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+        g = _generator(M)
+        shapes = ((V, C), *((count, C) for count in rows), (C, clocks), (M, C))
+        tables = [torch.randn(shape, generator=g).to(device, dtype) for shape in shapes]
+        indices = [torch.randint(0, count, (M,), generator=g) for count in (V, *rows, 20_000)]
+        # 64ths of a beat: float32 and float64 agree on which turn of a clock it is.
+        beats = torch.randint(0, 64 * 500, (M,), generator=g) / 64
+        return [*tables, *(x.to(device) for x in (*indices, beats))]
+
+    def parts(given: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        table, *small, time, sounding = given[:7]
+        tokens, *indices, ticks, beats = given[7:]
+        return table, small, time, sounding, tokens, indices, ticks, beats
+
+    def ours(*given: Tensor) -> Tensor:
+        table, small, time, sounding, tokens, indices, ticks, beats = parts(given)
+        periods = tick_periods, beat_periods
+        return embedding_sum(tokens, table, indices, small, ticks, beats, periods, time, sounding)
+
+    def kernel(*given: Tensor) -> Tensor:
+        table, small, time, sounding, tokens, indices, ticks, beats = parts(given)
+        starts = [sum(rows[:n]) for n in range(len(rows))]
+        of_all = torch.stack([index + start for index, start in zip(indices, starts, strict=True)])
+        clock = (ticks, beats, tick_periods, beat_periods)
+        out: Tensor = torch.ops.conductor.embedding_sum(tokens, table, of_all, torch.cat(small), *clock, time, sounding)
+        return out
+
+    def exact(*given: Tensor) -> Tensor:
+        table, small, time, sounding, tokens, indices, ticks, beats = parts(given)
+        by_tick, by_beat = (
+            torch.tensor(p, device=beats.device, dtype=beats.dtype) for p in (tick_periods, beat_periods)
+        )
+        # Whole turns are left out before float32 forgets the rest.
+        turns = torch.cat([ticks[:, None] % by_tick / by_tick, (beats[:, None] / by_beat).frac()], dim=1)
+        features = torch.cat([(2 * math.pi * turns).sin(), (2 * math.pi * turns).cos()], dim=1).to(time.dtype)
+        total: Tensor = features @ time.T + table[tokens] + sounding
+        for rows_, index in zip(small, indices, strict=True):
+            total = total + rows_[index]
+        return total
+
+    numbers = V * C + sum(rows) * C + C * clocks + 2 * M * C
+    return Case(
+        f"sum of embeddings, M {M}, C {C}, V {V}",
+        inputs,
+        ours,
+        kernel,
+        exact,
+        {"compiled": compiled(exact), "eager": exact},
+        # Forward all tables and what sounds are read and the sum is written; backward what comes from above is read and
+        # the gradients of all of them are written. The clock's product, and its gradient by the factors.
+        Work(2 * 2 * numbers + 2 * 56 * M, 2 * 2 * M * C * clocks),
+        gradients=tuple(range(7)),
     )
 
 
@@ -145,9 +210,14 @@ def sampling(N: int, V: int) -> Case:
 
 def small() -> list[Case]:
     """Return cases for correctness: nothing is a multiple of a block."""
-    return [norm(37, 40), cross_entropy(37, 24, 101), sampling(3, 301)]
+    return [norm(37, 40), embedding(37, 40, 101), cross_entropy(37, 24, 101), sampling(3, 301)]
 
 
 def full() -> list[Case]:
     """Return cases for speed: a training batch of the preset `large`, and a step of best of 8."""
-    return [norm(8192, 1280), cross_entropy(8192, 1280, VOCABULARY), sampling(8, VOCABULARY)]
+    return [
+        norm(8192, 1280),
+        embedding(8192, 1280, VOCABULARY),
+        cross_entropy(8192, 1280, VOCABULARY),
+        sampling(8, VOCABULARY),
+    ]
