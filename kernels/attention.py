@@ -248,7 +248,8 @@ def launch_parts_backward(
     return dq.to(q.dtype), dk.to(q.dtype), dv.to(q.dtype)
 
 
-def _fake(q_BHTD: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+def _fake(q_BHTD: Tensor, k_BKTD: Tensor, v_BKTD: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+    check(q_BHTD, k_BKTD, v_BKTD)
     return q_BHTD.new_empty(q_BHTD.shape), q_BHTD.new_empty(q_BHTD.shape[:3], dtype=torch.float32)
 
 

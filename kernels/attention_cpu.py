@@ -153,7 +153,7 @@ class _Strided(torch.autograd.Function):
         return y_BHTD
 
     @staticmethod
-    def backward(ctx: Any, dy_BHTD: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, dy_BHTD: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q_BHTD, k_BHTD, v_BHTD, y_BHTD, lse_BHT = ctx.saved_tensors
         B, stride = q_BHTD.shape[0], ctx.stride
         dq, dk, dv = flash_backward(
