@@ -198,8 +198,9 @@ def table(costs: dict[str, Cost]) -> str:
 
 
 def _window(config: Config) -> str:
-    whole = sum(config.layer_window(layer) == 0 for layer in range(config.layers))
-    return "all" if whole == config.layers else f"{config.window} ({whole} of {config.layers})"
+    whole = sum(config.layer_pattern(layer).kind == "causal" for layer in range(config.layers))
+    sparse = "" if config.sparse == "window" else f" {config.sparse}"
+    return "all" if whole == config.layers else f"{config.window}{sparse} ({whole} of {config.layers})"
 
 
 def size(count: float) -> str:

@@ -11,7 +11,7 @@ from model.network.config import Config
 class Cache:
     """Keys and values by layer, shape [B, K, capacity, D].
 
-    A layer with a window is read only where its window reaches.
+    A layer is read only where the new tokens may look.
 
     Attributes:
         length: tokens held.
@@ -20,7 +20,8 @@ class Cache:
 
     def __init__(self, config: Config, rows: int, capacity: int, dtype: torch.dtype = torch.float32) -> None:
         shape = (rows, config.kv_heads, capacity, config.head_size)
-        self.windows = [config.layer_window(layer) for layer in range(config.layers)]
+        self.patterns = [config.layer_pattern(layer) for layer in range(config.layers)]
+        self._heads = torch.arange(config.heads)[:, None, None]
         self.keys = [torch.zeros(shape, dtype=dtype) for _ in range(config.layers)]
         self.values = [torch.zeros(shape, dtype=dtype) for _ in range(config.layers)]
         self.length = 0
@@ -30,23 +31,26 @@ class Cache:
         """Keep new keys and values of a layer; return all that its queries may see.
 
         Returns:
-            Keys and values, shape [B, K, seen, D], and the mask [T, seen] for
-            several new tokens (None for one).
+            Keys and values, shape [B, K, seen, D], and where not every query sees
+            them all, the mask, shape [H, T, seen] or where heads see the same [T, seen].
         """
         new = k_BKTD.shape[2]
         end = self.length + new
         self.keys[layer][:, :, self.length : end] = k_BKTD
         self.values[layer][:, :, self.length : end] = v_BKTD
-        window = self.windows[layer]
-        start = max(0, self.length + 1 - window) if window else 0
-        mask: Tensor | None = None
-        if new > 1:
-            places = torch.arange(start, end)
-            distance = torch.arange(self.length, end)[:, None] - places[None, :]
-            mask = distance >= 0
-            if window:
-                mask &= distance < window
-        return self.keys[layer][:, :, start:end], self.values[layer][:, :, start:end], mask
+        pattern = self.patterns[layer]
+        start = max(0, self.length + 1 - pattern.stride) if pattern.kind == "window" else 0
+        keys, values = self.keys[layer][:, :, start:end], self.values[layer][:, :, start:end]
+        if new == 1 and pattern.kind in ("causal", "window"):
+            # All that is read is seen.
+            return keys, values, None
+        mask = pattern.allowed(torch.arange(self.length, end)[:, None], torch.arange(start, end)[None, :], self._heads)
+        if pattern.kind in ("strided", "fixed"):
+            read = mask.flatten(0, -2).any(dim=0).nonzero()[:, 0]
+            keys, values, mask = keys[:, :, read], values[:, :, read], mask[..., read]
+            if new == 1 and pattern.kind == "strided":
+                return keys, values, None
+        return keys, values, mask
 
     def advance(self, tokens: int) -> None:
         """Count tokens that every layer has appended."""

@@ -42,14 +42,14 @@ class Config:
     hidden: int
     sparse: str = "window"
 
+    def __post_init__(self) -> None:
+        if self.sparse not in SPARSE:
+            raise ValueError(f"sparse: {self.sparse!r} is no pattern; there are {', '.join(SPARSE)}")
+
     @property
     def head_size(self) -> int:
         """Size of a head."""
         return self.width // self.heads
-
-    def __post_init__(self) -> None:
-        if self.sparse not in SPARSE:
-            raise ValueError(f"sparse: {self.sparse!r} is no pattern; there are {', '.join(SPARSE)}")
 
     def layer_window(self, layer: int) -> int:
         """Return how far layer `layer` (from 0) looks back; 0 for the whole context, if only here and there."""
@@ -64,6 +64,7 @@ class Config:
             # Full layers stand between: counted are the sparse ones.
             kind = ("strided", "fixed")[(layer - layer // self.full_every) % 2]
         if kind == "fixed":
+            # A divisor of the window, whatever the window is.
             return Pattern("fixed", self.window, math.gcd(self.window, max(1, self.window // SUMMARISED)))
         if kind == "strided":
             return Pattern("strided", self.window)
@@ -85,7 +86,9 @@ PRESETS: dict[str, Config] = {
     "small":   Config(layers=6, width=384, heads=3, kv_heads=1, context=2048, window=256, full_every=3, hidden=1024),
     # for a workstation: a day on a good GPU
     "base":    Config(layers=16, width=768, heads=12, kv_heads=4, context=4096, window=512, full_every=4, hidden=2048),
-    "large":   Config(layers=36, width=1280, heads=20, kv_heads=4, context=4096, window=512, full_every=4, hidden=3456),
+    # for several: strided and fixed layers by turns
+    "large":   Config(layers=36, width=1280, heads=20, kv_heads=4, context=4096, window=256, full_every=4, hidden=3456,
+                      sparse="alternate"),
     # MuseNet's own shape: 72 layers, 24 heads, 4096 tokens in full
     "musenet": Config(layers=72, width=1536, heads=24, kv_heads=24, context=4096, window=0, full_every=1, hidden=4096),
 }

@@ -4,13 +4,14 @@ Parameters are counted on the model itself, built without memory. What training
 keeps is counted on it too: its forward pass is gone through with tensors that
 have shapes and no content. Operations are those of matrix products, a
 multiplication and an addition counted as two; of attention, a token meets the
-keys its window reaches.
+keys that its pattern lets it see.
 
 Sources: Kaplan et al. (2020), appendix of FLOP counts; Chen et al. (2016), recomputing.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 
+from kernels.patterns import Pattern
 from model.composing.sampler import KEPT
 from model.language.sounding import SOUNDING
 from model.language.vocabulary import VOCABULARY
@@ -40,7 +42,8 @@ FORMULAS = {
     "recomputed": "outside the blocks + the input of every block + one block",
     "cache": "layers x 2 x key-value heads x head size x context x 2 bytes",
     "forward": "2 x (block matrices + places + vocabulary x width) + layers x 4 x width x mean keys seen",
-    "keys seen": "token n sees min(n, window) keys",
+    "keys seen": "token n sees n keys; of a window min(n, window); strided min(n, window) + (n - 1) // window; "
+    "fixed (n - 1) % window + 1 + (n - 1) // window x summary",
     "training": "3 x forward, or with recomputing 4 x the blocks and 3 x the rest",
     "composing": f"every token once, behind those before it; of a full context the last {KEPT:.0%} are read again",
 }
@@ -126,7 +129,8 @@ class Cost:
             "training_recomputed": self.memory.training(recompute=True),
         }
         parameters = {"total": self.total, **self.parameters}
-        return asdict(self) | {"parameters": parameters, "memory": memory, "formulas": FORMULAS}
+        plain = {"config": self.config.as_dict(), "parameters": parameters, "memory": memory, "formulas": FORMULAS}
+        return asdict(self) | plain
 
 
 def cost(config: Config, *, rows: int = 8, tokens: int | None = None, piece_s: float = 240.0) -> Cost:
@@ -193,21 +197,11 @@ def _logits(config: Config) -> int:
     return 2 * config.width * len(VOCABULARY)
 
 
-def _seen(window: int, first: int, last: int) -> int:
-    """Return the keys that tokens `first` to `last` (not included, from 0) see together."""
-
-    def until(tokens: int) -> int:
-        if window == 0 or tokens <= window:
-            return tokens * (tokens + 1) // 2
-        return window * (window + 1) // 2 + (tokens - window) * window
-
-    return until(last) - until(first)
-
-
 def _attended(config: Config, last: int, first: int = 0) -> int:
     """Return the operations of attention of tokens `first` to `last`: a product with keys, one with values."""
-    windows = [config.layer_window(layer) for layer in range(config.layers)]
-    return sum(4 * config.heads * config.head_size * _seen(window, first, last) for window in windows)
+    patterns = Counter(config.layer_pattern(layer) for layer in range(config.layers))
+    seen = sum(count * pattern.seen(first, last) for pattern, count in patterns.items())
+    return 4 * config.heads * config.head_size * seen
 
 
 def composing(config: Config, tokens: int) -> float:
@@ -227,20 +221,20 @@ def composing(config: Config, tokens: int) -> float:
 
 def _kept(config: Config, rows: int, tokens: int) -> tuple[int, int, int]:
     """Return bytes kept for the backward pass: weights in bfloat16, activations, and those with recomputing."""
-    blocks: dict[int, tuple[int, int]] = {}
+    blocks: dict[Pattern, tuple[int, int]] = {}
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16):
         bare = Transformer(replace(config, layers=0))
         copies, outside = _grows(lambda n: _through_ends(bare, n, tokens), list(bare.parameters()), rows)
         for layer in range(config.layers):
-            window = config.layer_window(layer)
-            if window not in blocks:
+            pattern = config.layer_pattern(layer)
+            if pattern not in blocks:
                 block = Block(config, layer)
-                blocks[window] = _grows(
+                blocks[pattern] = _grows(
                     lambda n, block=block: _through_block(block, config, n, tokens),  # type: ignore[misc]
                     list(block.parameters()),
                     rows,
                 )
-    layers = [blocks[config.layer_window(layer)] for layer in range(config.layers)]
+    layers = [blocks[config.layer_pattern(layer)] for layer in range(config.layers)]
     # Every block keeps the embedding, which is one; it is the input of the first.
     stream = 4 * rows * tokens * config.width
     own = [activations - stream for _, activations in layers]

@@ -187,8 +187,11 @@ class Attention(nn.Module):
         # The query heads of one key-value head lie side by side: a group is T * group queries.
         group = self.heads // self.kv_heads
         q = q.view(B, self.kv_heads, group, T, self.head_size)
+        if mask is not None and mask.dim() == 3:
+            mask = mask.view(self.kv_heads, group, T, -1)
         if T == 1:
-            y = F.scaled_dot_product_attention(q.squeeze(3), k, v)
+            mask = mask if mask is None else mask.squeeze(-2)
+            y = F.scaled_dot_product_attention(q.squeeze(3), k, v, attn_mask=mask)
             y = y.unsqueeze(3)
         else:
             y = F.scaled_dot_product_attention(q, k[:, :, None], v[:, :, None], attn_mask=mask)

@@ -27,6 +27,7 @@ from model.network.transformer import TIME_FEATURES, Places, Transformer
 
 WINDOWED = Config(layers=5, width=96, heads=6, kv_heads=2, context=96, window=32, full_every=3, hidden=160)
 FULL = replace(WINDOWED, window=0, kv_heads=6)
+SPARSE = replace(WINDOWED, window=16, sparse="alternate")
 
 
 def batch(rows: int, tokens: int) -> tuple[Tensor, Places, Tensor, Tensor]:
@@ -111,7 +112,7 @@ def held_after_forward(config: Config, rows: int, tokens: int, *, recompute: boo
 
 
 @pytest.mark.parametrize("tokens", [96, 80], ids=["whole blocks", "padded blocks"])
-@pytest.mark.parametrize("config", [WINDOWED, FULL], ids=["windowed", "full"])
+@pytest.mark.parametrize("config", [WINDOWED, FULL, SPARSE], ids=["windowed", "full", "sparse"])
 def test_training_keeps_so_much(config: Config, tokens: int) -> None:
     said = cost(config, rows=4, tokens=tokens).memory
     held = held_after_forward(config, 4, tokens, recompute=False)
@@ -136,7 +137,7 @@ def test_recomputing_pays_with_depth() -> None:
     )
 
 
-@pytest.mark.parametrize("config", [WINDOWED, FULL], ids=["windowed", "full"])
+@pytest.mark.parametrize("config", [WINDOWED, FULL, SPARSE], ids=["windowed", "full", "sparse"])
 def test_a_token_costs_so_many_operations(config: Config) -> None:
     rows, tokens = 2, 96
     model, music = Transformer(config), batch(rows, tokens)
@@ -144,7 +145,12 @@ def test_a_token_costs_so_many_operations(config: Config) -> None:
         model.loss(*music)
     products = counter.get_flop_counts()["Global"][torch.ops.aten.mm]
     # Attention, key by key.
-    keys = sum(min(n, config.layer_window(layer) or n) for layer in range(config.layers) for n in range(1, tokens + 1))
+    keys = sum(
+        bool(config.layer_pattern(layer).allowed(query, key))
+        for layer in range(config.layers)
+        for query in range(tokens)
+        for key in range(tokens)
+    )
     attention = 4 * config.width * keys / tokens
     work = cost(config, rows=rows, tokens=tokens).work
     assert work.forward == pytest.approx(products / (rows * tokens) + attention)

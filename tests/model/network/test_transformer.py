@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -19,7 +21,19 @@ from tests.model.making import SHORT_SIGHTED, lively
 NARROW = Config(layers=2, width=64, heads=4, kv_heads=2, context=128, window=8, full_every=2, hidden=96)
 # Every layer sees 8 tokens: two layers reach 14 tokens back.
 BLIND = Config(layers=2, width=64, heads=2, kv_heads=1, context=128, window=8, full_every=99, hidden=96)
-SHAPES = {"narrow": NARROW, "blind": BLIND, "tiny": SHORT_SIGHTED}
+# The last 8 tokens and every 8th before.
+STRIDED = replace(NARROW, sparse="strided")
+# Summaries of two columns: the heads read different ones.
+FIXED = replace(NARROW, sparse="fixed", window=32)
+ALTERNATE = replace(NARROW, sparse="alternate", layers=5, full_every=3)
+SHAPES = {
+    "narrow": NARROW,
+    "blind": BLIND,
+    "tiny": SHORT_SIGHTED,
+    "strided": STRIDED,
+    "fixed": FIXED,
+    "alternate": ALTERNATE,
+}
 
 
 def some(rows: int, tokens: int, seed: int = 0) -> tuple[Tensor, Places]:
@@ -48,7 +62,7 @@ def _model(request: pytest.FixtureRequest) -> Transformer:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("chunks", [[1] * 30, [20] + [1] * 10, [3, 9, 1, 16, 1], [30]], ids=str)
+@pytest.mark.parametrize("chunks", [[1] * 30, [20] + [1] * 10, [3, 9, 1, 16, 1], [30], [50] + [1] * 20], ids=str)
 def test_reading_in_steps_is_reading_at_once(model: Transformer, chunks: list[int]) -> None:
     ids, places = some(2, sum(chunks))
     whole = model(ids, places)
@@ -85,6 +99,21 @@ def test_the_past_is_heard_as_far_as_the_windows_reach() -> None:
         model = lively(config)
         differs = (model(ids, places) - model(changed, places)).abs().amax(dim=2)[0] > 1e-6
         assert torch.nonzero(differs).flatten().tolist() == list(range(10, last + 1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("sparse", "heard"), [("strided", {10, 18, 26, 34}), ("fixed", set())])
+def test_a_sparse_layer_hears_the_past_here_and_there(sparse: str, heard: set[int]) -> None:
+    model = lively(replace(NARROW, layers=1, full_every=99, sparse=sparse))
+    ids, places = some(1, 40)
+    before = model(ids, places)
+    # Place 10 is in the middle of its block; place 15 ends it.
+    for changed, expected in ((10, heard), (15, set(range(15, 40)) if sparse == "fixed" else {15, 23, 31, 39})):
+        other = ids.clone()
+        other[0, changed] = (other[0, changed] + 1) % len(VOCABULARY)
+        differs = (model(other, places) - before).abs().amax(dim=2)[0] > 1e-6
+        near = set(range(changed, 16 if sparse == "fixed" else changed + 8))
+        assert set(torch.nonzero(differs).flatten().tolist()) == near | expected
 
 
 @torch.no_grad()
@@ -164,6 +193,29 @@ def test_notes_of_one_pitch_share_what_they_consist_of() -> None:
     said = {VOCABULARY.texts[n].split(":")[2] for n in torch.nonzero(moved).flatten().tolist()}
     assert said == {"C4"}
     assert int(moved.sum()) == sum(len(i.levels) + i.sustains for i in INSTRUMENTS if i.low <= 60 <= i.high)
+
+
+def test_large_looks_back_by_turns() -> None:
+    kinds = [PRESETS["large"].layer_pattern(layer).kind for layer in range(12)]
+    # Full layers do not disturb the turns.
+    assert kinds[:4] == ["strided", "fixed", "strided", "causal"]
+    assert kinds[4:8] == ["fixed", "strided", "fixed", "causal"]
+    assert kinds[8:] == kinds[:4]
+    assert {PRESETS["large"].layer_window(layer) for layer in range(36)} == {0}
+    for name in ("tiny", "small", "base", "musenet"):
+        assert {PRESETS[name].layer_pattern(layer).kind for layer in range(PRESETS[name].layers)} <= {
+            "causal",
+            "window",
+        }
+
+
+def test_a_shape_of_before_there_were_patterns_is_one_with_windows() -> None:
+    fields = NARROW.as_dict()
+    assert "sparse" not in fields
+    assert Config(**fields) == NARROW
+    assert Config(**STRIDED.as_dict()) == STRIDED != NARROW
+    with pytest.raises(ValueError, match=r"^sparse: 'dense'"):
+        replace(NARROW, sparse="dense")
 
 
 @pytest.mark.parametrize(("name", "layers"), [("small", [256, 256, 0, 256, 256, 0]), ("musenet", [0] * 72)])
