@@ -35,20 +35,22 @@ class Native:
         self.rows = [slice(a, b) for a, b in pairwise(candidates * n // parts for n in range(parts + 1))]
         self.pool = ThreadPoolExecutor(parts)
         self.readings: list[NativeReading] = []
-        self.length = 0
+        self.prompt: tuple[Tensor, Places] | None = None
 
     def prefill(self, tokens_T: Tensor, places: Places) -> Tensor:
         """Read the prompt of all candidates; return the logits after it."""
-        self.readings = [NativeReading(self.decoder, r.stop - r.start, self.capacity) for r in self.rows]
-        self.length = len(tokens_T)
         rows = self.rows[-1].stop
-        logits_NV = self.step(tokens_T.expand(rows, -1), Places(*(x.expand(rows, *x.shape[1:]) for x in places)))
-        return logits_NV[0]
+        self.prompt = tokens_T.expand(rows, -1), Places(*(x.expand(rows, *x.shape[1:]) for x in places))
+        return self._read_prompt()[0]
 
     def rewind(self) -> None:
-        """Forget all that came after the prompt."""
-        for reading in self.readings:
-            reading.length = self.length
+        """Forget all that came after the prompt: it is read again."""
+        self._read_prompt()
+
+    def _read_prompt(self) -> Tensor:
+        assert self.prompt is not None
+        self.readings = [NativeReading(self.decoder, r.stop - r.start, self.capacity) for r in self.rows]
+        return self.step(*self.prompt)
 
     def step(self, tokens_N: Tensor, places: Places) -> Tensor:
         """Return the logits after one token more of each candidate."""
