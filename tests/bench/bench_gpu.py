@@ -108,9 +108,8 @@ def timed(case: Case, function: Function, inputs: Sequence[Tensor]) -> tuple[flo
     return spent_s, torch.cuda.max_memory_allocated() - before
 
 
-def measured(case: Case, target: Target) -> dict[str, Any]:
+def measured(case: Case, target: Target, device: torch.device) -> dict[str, Any]:
     """Return what a case took, ours and the peers'."""
-    device = torch.device("cuda")
     inputs = case.inputs(device, DTYPE)
     spent_s, taken = timed(case, case.ours, inputs)
     best = bound(case.work, target)
@@ -137,7 +136,7 @@ def measured(case: Case, target: Target) -> dict[str, Any]:
             "times": round(peer_s / spent_s, 2),
         }
     # Where ours and the first peer differ at full size, the small sizes have proved too little.
-    if case.gradients and case.peers:
+    if case.peers and not case.same:
         first = next(iter(case.peers.values()))
         pairs = zip(run(case, case.ours, inputs), run(case, first, inputs), strict=True)
         row["agrees"] = all(float((a.double() - b.double()).norm() / b.double().norm()) < 3e-2 for a, b in pairs)
@@ -187,17 +186,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not has_kernels(device):
         print(f"bench_gpu: {path()}: there are no kernels to measure")
         return 0
-    small = [case for suite in SUITES for case in suite.small()]
+    checked = [case for suite in SUITES for case in (*suite.small(), *suite.medium())]
     full = [case for suite in SUITES for case in suite.full() if args.only in case.name]
     if not full:
         parser.error(f"--only {args.only}: no case has this in its name")
     # All of them: what is timed may stand on what is not.
-    if wrong := red(small, device, list(TOLERANCES)):
+    if wrong := red(checked, device, list(TOLERANCES)):
         print("\n".join(["bench_gpu: an operation is wrong here: no speed is reported", *wrong]), file=sys.stderr)
         return 1
     target = here(device)
     print(f"{path()}, {target.bytes_s / 1e9:,.0f} GB/s and {target.flops_s / 1e12:,.0f} TFLOPS measured, {DTYPE}")
-    rows = [measured(case, target) for case in full]
+    rows = [measured(case, target, device) for case in full]
     print(f"{table(rows)}\n{GOALS}")
     facts = {
         "bench": "gpu",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from kernels.proof.build import Work
 from kernels.proof.targets import TARGETS
 from tests.bench import bench_gpu
 from tests.bench.gpu import attention
-from tests.bench.gpu.case import Case, faults, run
+from tests.bench.gpu.case import Case, faults, results, run
 
 torch.set_num_threads(1)
 CPU, EXACTLY = torch.device("cpu"), torch.float32
 SMALL = [case for suite in bench_gpu.SUITES for case in suite.small()]
+MEDIUM = [case for suite in bench_gpu.SUITES for case in suite.medium()]
 FULL = [case for suite in bench_gpu.SUITES for case in suite.full()]
 by_name = functools.partial(pytest.mark.parametrize, "case", ids=lambda case: case.name)
 
@@ -33,6 +34,13 @@ def test_the_public_function_and_the_kernel_in_the_interpreter_are_right(case: C
     if not INTERPRETED:
         pytest.skip("Triton is not installed")
     assert faults(case, case.kernel, CPU, EXACTLY) == []
+
+
+@by_name(MEDIUM)
+def test_what_is_checked_on_a_gpu_alone_is_right_on_the_cpu(case: Case) -> None:
+    # Too much for the interpreter; the case itself is tried here.
+    assert faults(case, case.ours, CPU, EXACTLY) == []
+    assert faults(case, case.ours, CPU, torch.bfloat16) == []
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
@@ -142,7 +150,7 @@ class TestWithAGpuThatIsTold:
     def run(self, monkeypatch: pytest.MonkeyPatch, wrong: Sequence[str], agrees: bool = True) -> int:
         rows: list[str] = []
 
-        def measured(case: Case, _: object) -> dict[str, Any]:
+        def measured(case: Case, *_: object) -> dict[str, Any]:
             rows.append(case.name)
             return {**self.ROW, "case": case.name, "agrees": agrees}
 
@@ -151,6 +159,33 @@ class TestWithAGpuThatIsTold:
         code = bench_gpu.main(["--only", "attention, strided"])
         assert bool(rows) != bool(wrong), "nothing is timed where something is wrong"
         return code
+
+    @by_name(SMALL)
+    def test_a_case_is_measured_beside_its_peers(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+        ran: list[object] = []
+
+        def seconds(function: Callable[[], object]) -> float:
+            ran.append(function())
+            return 2e-3 * len(ran)
+
+        def failing(*_: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError("too much\nand more")
+
+        monkeypatch.setattr(bench_gpu, "seconds", seconds)
+        for name in ("reset_peak_memory_stats", "synchronize", "empty_cache"):
+            monkeypatch.setattr(torch.cuda, name, lambda: None)
+        for name in ("memory_allocated", "max_memory_allocated"):
+            monkeypatch.setattr(torch.cuda, name, lambda: 0)
+        told = replace(case, peers={"same": case.exact, "too large": failing})
+        row = bench_gpu.measured(told, TARGETS["sm_90"], CPU)
+        assert row["us"] == 2000.0
+        assert row["peers"]["same"]["times"] == 2.0
+        assert row["peers"]["too large"] == {"failed": "OutOfMemoryError: too much"}
+        assert row.get("agrees", True)
+        assert row["share_of_roofline"] == pytest.approx(row["bound_us"] / 2000, abs=1e-3)
+        if not case.same:
+            other = replace(case, peers={"other": lambda *x: tuple(-y for y in results(case.exact(*x)))})
+            assert bench_gpu.measured(other, TARGETS["sm_90"], CPU)["agrees"] is False
 
     def test_nothing_is_timed_where_an_operation_is_wrong(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -19,7 +19,7 @@ from kernels.patterns import CAUSAL, Pattern
 from kernels.proof.build import Work
 from tests.bench.gpu.case import Case
 
-__all__ = ["full", "small"]
+__all__ = ["full", "medium", "small"]
 
 # Of MuseNet's context: a window, and patterns with as many tokens a stride as strides a context.
 PATTERNS = {
@@ -125,6 +125,16 @@ def small() -> list[Case]:
         _case("window 20", 1, 2, 2, 67, 32, Pattern("window", 20)),
         _case("strided 8", 1, 2, 1, 51, 32, Pattern("strided", 8)),
         _case("fixed 8", 1, 2, 1, 51, 32, Pattern("fixed", 8, 4)),
+    ]
+
+
+def medium() -> list[Case]:
+    """Return cases for correctness on a GPU: as many blocks as there are kinds of, every head size."""
+    patterns = (CAUSAL, Pattern("window", 100), Pattern("strided", 24), Pattern("fixed", 24, 8))
+    return [
+        _case(f"{pattern.kind} {pattern.stride}", 1, 4, 2, 333, D, pattern)
+        for pattern in patterns
+        for D in (40, 64, 128)
     ]
 
 

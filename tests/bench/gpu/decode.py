@@ -19,7 +19,7 @@ from kernels.decode_attention import decode_attention
 from kernels.proof.build import Work
 from tests.bench.gpu.case import Case
 
-__all__ = ["full", "small"]
+__all__ = ["full", "medium", "small"]
 
 
 @functools.cache
@@ -99,6 +99,14 @@ def _case(N: int, H: int, K: int, D: int, P: int, S: int, window: int) -> Case:
 def small() -> list[Case]:
     """Return cases for correctness: ragged lengths, grouped heads, a window across the end of the prompt."""
     return [_case(3, 4, 2, 32, 45, 13, 0), _case(2, 2, 1, 32, 30, 9, 20)]
+
+
+def medium() -> list[Case]:
+    """Return cases for correctness on a GPU: several splits, every head size, no prompt at all."""
+    return [
+        *(_case(8, 12, 4, D, 700, 90, window) for D in (64, 128) for window in (0, 300)),
+        _case(4, 6, 6, 64, 0, 200, 0),
+    ]
 
 
 def full() -> list[Case]:

@@ -19,7 +19,7 @@ from kernels.proof.build import Work
 from kernels.sampling import pack, sample
 from tests.bench.gpu.case import Case, compiled
 
-__all__ = ["full", "small"]
+__all__ = ["full", "medium", "small"]
 
 VOCABULARY = 5489
 
@@ -211,6 +211,12 @@ def sampling(N: int, V: int) -> Case:
 def small() -> list[Case]:
     """Return cases for correctness: nothing is a multiple of a block."""
     return [norm(37, 40), embedding(37, 40, 101), cross_entropy(37, 24, 101), sampling(3, 301)]
+
+
+def medium() -> list[Case]:
+    """Return cases for correctness on a GPU: more than a block each way, the model's own vocabulary."""
+    M, C = 333, 200
+    return [norm(M, C), embedding(M, C, VOCABULARY), cross_entropy(M, C, VOCABULARY), sampling(16, VOCABULARY)]
 
 
 def full() -> list[Case]:
