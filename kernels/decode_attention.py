@@ -27,8 +27,8 @@ from kernels.proof.build import Build, Tuning, Work
 
 __all__ = ["BUILDS", "decode_attention"]
 
-# Programs a launch is split into at the least, some to each multiprocessor of any device; and the most splits merged.
-PROGRAMS, MOST_SPLITS = 512, 64
+# Programs a launch is split into, two to each multiprocessor of an H100, and the most parts of a sequence.
+PROGRAMS, MOST_SPLITS = 256, 64
 
 
 def reference(
@@ -84,7 +84,9 @@ def _tuning(rows: int, row_bytes: int, target: str = "default") -> Tuning:
     # A program waits for memory most of its time: what counts is how much is on its way, 16 KiB of keys a stage.
     block_s = min(64, max(16, 16384 // row_bytes))
     # AMD has 64 KiB to share.
-    return Tuning({"BLOCK_R": block_r, "BLOCK_S": block_s}, 4, 2 if target == "gfx942" else 3)
+    # A small tile has no work for four warps.
+    warps = 2 if block_r * row_bytes <= 16 * 128 else 4
+    return Tuning({"BLOCK_R": block_r, "BLOCK_S": block_s}, warps, 2 if target == "gfx942" else 3)
 
 
 def launch(

@@ -87,7 +87,7 @@ def sample_kernel(
     n = tl.program_id(0)
     v = tl.arange(0, BLOCK)
     word = tl.load(allowed + n * W + (v >> 5), mask=v < V, other=0)
-    x = tl.load(logits + n.to(tl.int64) * row_stride + v, mask=v < V, other=SHUT).to(tl.float32)
+    x = tl.load(logits + n.to(tl.int64) * row_stride + v, mask=v < V, other=0.0).to(tl.float32)
     # Not (x > -MOST) where x is not a number.
     x = tl.where((((word >> (v & 31)) & 1) != 0) & (x > -MOST), tl.minimum(x, MOST), SHUT)
     best = tl.max(x)
@@ -195,7 +195,7 @@ _sample = register("sample", reference, launch, fake)
 @functools.lru_cache(maxsize=64)
 def _same_rules(rows: int, rules: tuple[float, ...]) -> tuple[Tensor, Rules]:
     """Return rules that all rows share, shape [N, R], and as the draw needs them."""
-    rules_NR = torch.tensor([rules], dtype=torch.float32).expand(rows, -1).contiguous()
+    rules_NR = torch.tensor([rules], dtype=torch.float32).repeat(rows, 1)
     return rules_NR, Rules.of(rules_NR)
 
 
@@ -241,18 +241,19 @@ def sample(
     rules = (temperature, top_k, top_p, min_p, anti_p, anti_chance)
     N = _checked(logits_NV, allowed_NW, rows_N, seed, step, rules)
     device = logits_NV.device
-    here = device.type == "cpu" and 0 < N <= ROWS and not torch.compiler.is_compiling()
+    prepared: Rules | None = None
     if any(isinstance(rule, Tensor) for rule in rules):
         rules_NR = torch.stack(
             [torch.as_tensor(rule, dtype=torch.float32, device=device).expand(N) for rule in rules], dim=1
         )
-        if here:
-            return draw(logits_NV.detach(), allowed_NW, rows_N, Rules.of(rules_NR), seed, step)
+    elif torch.compiler.is_compiling() or device.type != "cpu":
+        rules_NR = torch.tensor([[float(rule) for rule in rules]], dtype=torch.float32, device=device).repeat(N, 1)
     else:
-        numbers = tuple(float(rule) for rule in rules)
-        if here:
-            return draw(logits_NV.detach(), allowed_NW, rows_N, _same_rules(N, numbers)[1], seed, step)
-        rules_NR = torch.tensor([numbers], dtype=torch.float32, device=device).repeat(N, 1)
+        rules_NR, prepared = _same_rules(N, tuple(float(rule) for rule in rules))
+    if device.type == "cpu" and not torch.compiler.is_compiling():
+        if 0 < N <= ROWS:
+            return draw(logits_NV.detach(), allowed_NW, rows_N, prepared or Rules.of(rules_NR), seed, step)
+        return reference(logits_NV, allowed_NW, rows_N, rules_NR, torch.tensor([seed, step]))
     # Where the seed and the step are on the device, a CUDA graph can be played again with other ones:
     # such callers keep all tensors themselves and call the operator.
     tokens_N, nats_N = _sample(logits_NV, allowed_NW, rows_N, rules_NR, torch.tensor([seed, step], device=device))
