@@ -21,6 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kernels.decoder.drawing import can_draw
+from kernels.decoder.drawing import draw as compiled_draw
 from kernels.dispatch import jit, register, tl, triton
 from kernels.proof.build import Build, Tuning, Work
 from kernels.sampling_cpu import DEAD, FINE, MOST, POLYNOMIAL, ROWS, SCALE, SHUT, Rules, draw, fake, reference
@@ -251,6 +253,8 @@ def sample(
     else:
         rules_NR, prepared = _same_rules(N, tuple(float(rule) for rule in rules))
     if device.type == "cpu" and not torch.compiler.is_compiling():
+        if N and can_draw(logits_NV):
+            return compiled_draw(logits_NV, allowed_NW, rows_N, rules_NR, seed, step)
         if 0 < N <= ROWS:
             return draw(logits_NV.detach(), allowed_NW, rows_N, prepared or Rules.of(rules_NR), seed, step)
         return reference(logits_NV, allowed_NW, rows_N, rules_NR, torch.tensor([seed, step]))

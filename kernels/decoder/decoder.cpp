@@ -9,6 +9,7 @@
 #include "attention.h"
 #include "lines.h"
 #include "matrix.h"
+#include "sampling.h"
 
 namespace {
 
@@ -251,5 +252,25 @@ void session_run(Session* s, int32_t count, const int32_t* sequences, const int3
     Row rows[MOST_ROWS] = {};
     for (int r = 0; r < count; ++r) rows[r] = Row{sequences[r], positions[r]};
     s->run(rows, count, indices, features, spoken, logits, hidden);
+}
+
+// Draws a token for each row, -1 where nothing is allowed, and writes its log-probability among what is allowed, at
+// temperature 1. allowed: [rows, words] bits; names: of the rows; rules: [rows, 6] as `Rules`.
+void sample(int32_t count, int32_t vocabulary, const float* logits, const uint32_t* allowed, const int64_t* names,
+            const float* rules, int64_t seed, int64_t step, int64_t* tokens, float* nats) {
+    static thread_local Choice own;
+    Choice& choice = own;
+    const int words_a_row = (vocabulary + 31) / 32;
+    for (int r = 0; r < count; ++r, rules += 6) {
+        const Rules mine{rules[0], rules[1], rules[2], rules[3], rules[4], rules[5]};
+        choice.take(logits + static_cast<size_t>(r) * vocabulary, allowed + static_cast<size_t>(r) * words_a_row, vocabulary, mine.temperature);
+        tokens[r] = -1, nats[r] = -std::numeric_limits<float>::infinity();
+        if (choice.found.empty()) continue;
+        uint32_t words[2];
+        random_words(static_cast<uint64_t>(seed), static_cast<uint32_t>(names[r]), static_cast<uint32_t>(step), words);
+        const Choice::Token& token = choice.draw(mine, words);
+        tokens[r] = token.id;
+        nats[r] = token.behind - std::log(choice.sums);
+    }
 }
 }

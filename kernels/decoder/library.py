@@ -23,7 +23,9 @@ from kernels.errors import BuildError
 
 log = logging.getLogger(__name__)
 
-SOURCES = tuple(Path(__file__).parent / name for name in ("decoder.cpp", "attention.h", "matrix.h", "lines.h"))
+SOURCES = tuple(
+    Path(__file__).parent / name for name in ("decoder.cpp", "attention.h", "matrix.h", "sampling.h", "lines.h")
+)
 # No rule about types of pointers: lines are written as numbers and read as vectors.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-shared", "-fPIC")
 NATIVE = "-march=native"
@@ -38,6 +40,7 @@ _FACE = {
     "session_new": ([_POINTER, _INT, _INT, _INT], _POINTER),
     "session_free": ([_POINTER], None),
     "session_share": ([_POINTER, _INT], None),
+    "sample": ([_INT, _INT, *[_POINTER] * 4, ctypes.c_int64, ctypes.c_int64, _POINTER, _POINTER], None),
     "session_run": ([_POINTER, _INT, *[_POINTER] * 4, _INT, _POINTER, _POINTER], None),
 }
 

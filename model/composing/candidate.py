@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from model.composing.grammar import Grammar
 from model.composing.guidance import Guidance
 from model.language.context import Clock, Place
@@ -19,7 +17,7 @@ class Candidate:
         head: its header, start and tempo.
         grammar: the rules it keeps.
         clock: where it stands.
-        rng: its own chance.
+        number: which of the candidates it is.
         guidance: what it should have less of, and more of.
         tokens: its music, without the header.
         places: the context of each of them.
@@ -30,7 +28,7 @@ class Candidate:
     head: list[int]
     grammar: Grammar
     clock: Clock
-    rng: np.random.Generator
+    number: int = 0
     guidance: Guidance = field(default_factory=Guidance)
     tokens: list[int] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)

@@ -8,65 +8,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from kernels.sampling import pack, sample
 from model.composing.candidate import Candidate
 from model.composing.guidance import OFF_BEAT
 from model.language.vocabulary import VOCABULARY
-
-# Tokens considered at a step; the rest of the vocabulary is never within top-p.
-CONSIDERED = 256
 
 Floats = NDArray[np.float32]
 
 
 def draw(
-    logits_NV: Floats, allowed_NV: NDArray[np.bool_], candidates: Sequence[Candidate], temperature: float, top_p: float
+    logits_NV: Floats,
+    allowed_NV: NDArray[np.bool_],
+    candidates: Sequence[Candidate],
+    *,
+    seed: int,
+    temperature: float,
+    top_p: float,
 ) -> list[tuple[int, float]]:
-    """Draw a token for each candidate.
+    """Draw a token for each candidate, by the seed, its number and how much it has composed.
 
     Args:
         logits_NV: of the model; nudged in place.
         allowed_NV: what each may say.
-        candidates: who draws.
+        candidates: who draws, all of whom have composed equally much.
+        seed: of the piece.
         temperature: see `model.composing.prompt.Prompt`.
         top_p: the same.
 
     Returns:
         For each its token, and its log-probability among what was allowed, before all nudging.
     """
-    return [
-        _draw(logits, allowed, candidate, temperature, top_p)
-        for logits, allowed, candidate in zip(logits_NV, allowed_NV, candidates, strict=True)
-    ]
+    whole = [_log_sum_exp(logits[allowed]) for logits, allowed in zip(logits_NV, allowed_NV, strict=True)]
+    own_NV = logits_NV.copy()
+    for logits, allowed, candidate in zip(logits_NV, allowed_NV, candidates, strict=True):
+        _nudge(logits, allowed, candidate)
+    tokens, _ = sample(
+        torch.from_numpy(logits_NV),
+        pack(allowed_NV),
+        torch.tensor([candidate.number for candidate in candidates]),
+        seed,
+        candidates[0].composed,
+        temperature=temperature,
+        top_p=top_p,
+    )
+    return [(token, float(own_NV[n, token]) - whole[n]) for n, token in enumerate(tokens.tolist())]
 
 
-def _draw(
-    logits: Floats, allowed: NDArray[np.bool_], candidate: Candidate, temperature: float, top_p: float
-) -> tuple[int, float]:
-    ids = np.flatnonzero(allowed)
-    own = logits[ids].astype(np.float64)
-    whole = _log_sum_exp(own)
-    for nudged, nats in candidate.guidance.nudges(candidate.clock.tick):
-        logits[nudged] += nats
+def _nudge(logits: Floats, allowed: NDArray[np.bool_], candidate: Candidate) -> None:
+    for ids, nats in candidate.guidance.nudges(candidate.clock.tick):
+        logits[ids] += nats
     beside = candidate.guidance.beside_the_beat(candidate.clock)
     if beside is not None:
         waits = slice(VOCABULARY.first_wait, VOCABULARY.first_note)
         keep_time(logits[waits], allowed[waits], beside)
-    nudged_logits = logits[ids] / temperature
-    among = np.arange(len(ids))
-    if len(ids) > CONSIDERED:
-        among = np.argpartition(nudged_logits, -CONSIDERED)[-CONSIDERED:]
-    # The likeliest first; of equals the lower id, so that the order is one.
-    among = among[np.lexsort((among, -nudged_logits[among]))]
-    best = nudged_logits[among].astype(np.float64)
-    below = np.cumsum(np.exp(best - best[0]))
-    # The nucleus ends with the token that reaches top-p.
-    kept = int(np.searchsorted(below, top_p * below[-1])) + 1
-    last = min(kept, len(below)) - 1
-    place = min(int(np.searchsorted(below[: last + 1], candidate.rng.random() * below[last], side="right")), last)
-    chosen = int(among[place])
-    return int(ids[chosen]), float(own[chosen] - whole)
 
 
 def keep_time(waits: Floats, allowed: NDArray[np.bool_], beside: NDArray[np.bool_]) -> None:

@@ -98,7 +98,7 @@ class Sampler:
                 settings.header.tokens(),
                 Grammar(settings.instruments, length),
                 Clock(length, bpm=settings.header.tempo_bpm or 120.0),
-                np.random.default_rng((settings.seed, n)),
+                n,
                 Guidance(settings.wanted, in_time=settings.header.performed is not True),
             )
             for n in range(settings.candidates)
@@ -173,7 +173,8 @@ class _Growth:
     def _draw(
         self, logits_NV: NDArray[np.float32], allowed_NV: NDArray[np.bool_], growing: list[Candidate]
     ) -> list[tuple[int, float]]:
-        return draw(logits_NV, allowed_NV, growing, self.settings.temperature, self.settings.top_p)
+        asked = self.settings
+        return draw(logits_NV, allowed_NV, growing, seed=asked.seed, temperature=asked.temperature, top_p=asked.top_p)
 
     def _check(self) -> None:
         with self._telling:

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from model.composing.drawing import CONSIDERED
 from model.composing.sampler import Sampler, Settings
 from model.evaluation.excerpts import ANY, cut
 from model.evaluation.measures import FEATURES, features
@@ -111,7 +110,7 @@ def peers(trainer: PeerTrainer, sources: Sequence[Source], span: Span, seed: int
                 do_sample=True,
                 temperature=1.0,
                 top_p=TOP_P,
-                top_k=min(CONSIDERED, len(language)),
+                top_k=0,
                 bad_words_ids=[[language.pad], [language.begin]],
             )
         piece = to_piece(language.decode(out[0].tolist()))

@@ -12,13 +12,20 @@ from model.language.context import Clock
 from model.language.vocabulary import VOCABULARY
 
 
+def fresh(number: int = 0, composed: int = 0) -> Candidate:
+    return Candidate([], Grammar(("piano",), 600), Clock(600), number, composed=composed)
+
+
 def test_tamer_settings_are_less_surprising() -> None:
     logits = 3 * np.random.default_rng(0).standard_normal((1, len(VOCABULARY)), np.float32)
     everything = np.ones((1, len(VOCABULARY)), bool)
 
     def surprise(temperature: float = 1.0, top_p: float = 1.0) -> float:
-        fresh = Candidate([], Grammar(("piano",), 600), Clock(600), np.random.default_rng(0))
-        return -float(np.mean([draw(logits.copy(), everything, [fresh], temperature, top_p)[0][1] for _ in range(200)]))
+        drawn = [
+            draw(logits.copy(), everything, [fresh(composed=n)], seed=0, temperature=temperature, top_p=top_p)[0][1]
+            for n in range(200)
+        ]
+        return -float(np.mean(drawn))
 
     usual = surprise()
     assert surprise(top_p=0.3) < usual
@@ -26,19 +33,41 @@ def test_tamer_settings_are_less_surprising() -> None:
 
 
 def test_tokens_come_as_often_as_their_chances_say_and_others_never() -> None:
-    allowed = np.zeros((1, len(VOCABULARY)), bool)
-    allowed[0, [10, 20, 30, 40]] = True
-    logits = np.full((1, len(VOCABULARY)), 50.0, np.float32)
+    rows = 4000
+    allowed = np.zeros((rows, len(VOCABULARY)), bool)
+    allowed[:, [10, 20, 30, 40]] = True
+    logits = np.full((rows, len(VOCABULARY)), 50.0, np.float32)
     chances = {10: 0.5, 20: 0.3, 30: 0.15, 40: 0.05}
     for token, chance in chances.items():
-        logits[0, token] = np.log(chance)
-    fresh = Candidate([], Grammar(("piano",), 600), Clock(600), np.random.default_rng(1))
-    drawn = [draw(logits.copy(), allowed, [fresh], 1.0, 1.0)[0] for _ in range(4000)]
+        logits[:, token] = np.log(chance)
+    many = [fresh(number) for number in range(rows)]
+    drawn = draw(logits.copy(), allowed, many, seed=1, temperature=1.0, top_p=1.0)
     for token, chance in chances.items():
-        assert abs(np.mean([t == token for t, _ in drawn]) - chance) < 4 * np.sqrt(chance * (1 - chance) / 4000)
+        assert abs(np.mean([t == token for t, _ in drawn]) - chance) < 4 * np.sqrt(chance * (1 - chance) / rows)
     assert all(abs(nats - np.log(chances[token])) < 1e-5 for token, nats in drawn)
     # The nucleus ends with the token that reaches top-p: half, then 0.8.
-    assert {draw(logits.copy(), allowed, [fresh], 1.0, 0.7)[0][0] for _ in range(200)} == {10, 20}
+    nucleus = draw(logits[:200].copy(), allowed[:200], many[:200], seed=1, temperature=1.0, top_p=0.7)
+    assert {token for token, _ in nucleus} == {10, 20}
+
+
+def test_a_stale_pitch_is_drawn_less_often() -> None:
+    hammered, other = (VOCABULARY.id(f"piano:v80:{name}") for name in ("C4", "G4"))
+    allowed = np.zeros((1, len(VOCABULARY)), bool)
+    allowed[0, [hammered, other]] = True
+
+    def share(stale: bool) -> float:
+        candidate = fresh()
+        for _ in range(40 if stale else 0):
+            candidate.guidance.feed(hammered, 0)
+        found = []
+        for candidate.composed in range(300):
+            logits = np.zeros((1, len(VOCABULARY)), np.float32)
+            ((token, nats),) = draw(logits, allowed, [candidate], seed=3, temperature=1.0, top_p=1.0)
+            assert abs(nats - np.log(0.5)) < 1e-6, "its chance is the model's own"
+            found.append(token == hammered)
+        return float(np.mean(found))
+
+    assert share(stale=True) < 0.1 < 0.4 < share(stale=False) < 0.6
 
 
 def test_keeping_time_moves_waits_to_the_beat_and_leaves_the_chance_to_wait_as_it_was() -> None:

@@ -1,0 +1,26 @@
+"""Drawing tokens in C++: what `kernels.sampling` promises, in a part of its time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kernels.decoder.library import library
+
+
+def can_draw(logits_NV: Tensor) -> bool:
+    """Return whether there is compiled code that takes these logits."""
+    return logits_NV.dtype == torch.float32 and logits_NV.is_contiguous() and library() is not None
+
+
+def draw(
+    logits_NV: Tensor, allowed_NW: Tensor, rows_N: Tensor, rules_NR: Tensor, seed: int, step: int
+) -> tuple[Tensor, Tensor]:
+    """Draw a token for each row; see `kernels.sampling.sample`, which checks what comes here."""
+    compiled = library()
+    assert compiled is not None
+    count, vocabulary = logits_NV.shape
+    tokens_N, nats_N = torch.empty(count, dtype=torch.int64), torch.empty(count)
+    given = (x.data_ptr() for x in (logits_NV, allowed_NW, rows_N, rules_NR))
+    compiled.sample(count, vocabulary, *given, seed, step, tokens_N.data_ptr(), nats_N.data_ptr())
+    return tokens_N, nats_N
