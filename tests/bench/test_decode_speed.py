@@ -278,7 +278,14 @@ def test_queries_laid_out_for_llama_cpp_turn_alike() -> None:
     assert torch.allclose(turned_halves, turned_pairs, atol=1e-6)
 
 
-PEER_VARIANTS = [("hf", "fp32 dynamic"), ("hf", "fp32 static"), ("ctranslate2", "float32"), ("llama_cpp", "bf16 plain")]
+PEER_VARIANTS = [
+    ("hf", "fp32 dynamic"),
+    ("hf", "fp32 static"),
+    ("ctranslate2", "float32 shared"),
+    ("ctranslate2", "float32 each head"),
+    ("ctranslate2", "float32 each prompt"),
+    ("llama_cpp", "bf16 plain"),
+]
 
 
 @pytest.mark.parametrize(("name", "variant"), PEER_VARIANTS)

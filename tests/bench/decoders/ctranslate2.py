@@ -16,7 +16,10 @@ from tests.bench.decoders import llama
 from tests.bench.decoders.case import VOCABULARY_SIZE, Case, threads
 
 # What is beside the weights is computed in float32: it has int8 with bfloat16 on GPUs alone.
-VARIANTS = ("int8",)
+# Keys and values are shared among heads, or written out for each head, which computes the same:
+# shared ones it copies for every head at every step. The last variant also reads the prompt anew
+# for each candidate and turn, instead of keeping it as the static prompt.
+VARIANTS = ("int8 shared", "int8 each head", "int8 each prompt")
 
 
 def make(case: Case, variant: str) -> CTranslate2:
@@ -24,8 +27,14 @@ def make(case: Case, variant: str) -> CTranslate2:
     return CTranslate2(case, variant)
 
 
-def convert(case: Case, folder: Path) -> None:
-    """Write the Llama of a case as a CTranslate2 model, float32; it is quantised as it is read."""
+def convert(case: Case, folder: Path, *, shared: bool) -> None:
+    """Write the Llama of a case as a CTranslate2 model, float32; it is quantised as it is read.
+
+    Args:
+        case: whose shape.
+        folder: where to.
+        shared: whether heads share keys and values as they do in the shape.
+    """
     specs: Any = importlib.import_module("ctranslate2.specs")
 
     config, weights = case.config, {name: w.numpy() for name, w in llama.weights(case.config).items()}
@@ -38,7 +47,7 @@ def convert(case: Case, folder: Path) -> None:
         rotary_dim=0,
         rotary_interleave=False,
         rotary_base=ROPE_BASE,
-        num_heads_kv=None if config.kv_heads == config.heads else config.kv_heads,
+        num_heads_kv=config.kv_heads if shared and config.kv_heads < config.heads else None,
     )
     decoder = spec.decoder
     decoder.scale_embeddings = False
@@ -46,9 +55,12 @@ def convert(case: Case, folder: Path) -> None:
     decoder.layer_norm.gamma = weights["model.norm.weight"]
     for n, layer in enumerate(decoder.layer):
         own = {name.removeprefix(f"model.layers.{n}.").removesuffix(".weight"): w for name, w in weights.items()}
-        attention = [own[f"self_attn.{part}_proj"] for part in "qkv"]
+        query, *others = (own[f"self_attn.{part}_proj"] for part in "qkv")
+        if not shared:
+            heads = [w.reshape(config.kv_heads, config.head_size, config.width) for w in others]
+            others = [w.repeat(config.heads // config.kv_heads, axis=0).reshape(query.shape) for w in heads]
         layer.self_attention.layer_norm.gamma = own["input_layernorm"]
-        layer.self_attention.linear[0].weight = np.concatenate(attention)
+        layer.self_attention.linear[0].weight = np.concatenate([query, *others])
         layer.self_attention.linear[1].weight = own["self_attn.o_proj"]
         layer.ffn.layer_norm.gamma = own["post_attention_layernorm"]
         layer.ffn.linear_0.weight = own["mlp.gate_proj"]
@@ -69,15 +81,17 @@ class CTranslate2:
         ctranslate2: Any = importlib.import_module("ctranslate2")
 
         with tempfile.TemporaryDirectory(prefix="ctranslate2-") as folder:
-            convert(case, Path(folder))
+            numbers, _, keys = variant.partition(" ")
+            convert(case, Path(folder), shared=keys == "shared")
             self.generator = ctranslate2.Generator(
-                folder, compute_type=variant, inter_threads=1, intra_threads=threads()
+                folder, compute_type=numbers, inter_threads=1, intra_threads=threads()
             )
-        self.case = case
+        self.case, self.keeps = case, keys != "each prompt"
         self.prompt = [str(token) for token in llama.prompt(case.context)]
         self.tokens: list[list[int]] = []
-        # The first call reads the prompt and keeps what came of it.
-        self.go()
+        if self.keeps:
+            # The first call reads the prompt and keeps what came of it.
+            self.go()
 
     def go(self) -> list[float]:
         """Go on from the prompt; return the seconds of each step."""
@@ -88,9 +102,10 @@ class CTranslate2:
             stamps[step.step] = time.perf_counter()
             return False
 
+        kept = len(self.prompt) - 1 if self.keeps else 0
         results = self.generator.generate_batch(
-            [self.prompt[-1:]] * self.case.batch,
-            static_prompt=self.prompt[:-1],
+            [self.prompt[kept:]] * self.case.batch,
+            static_prompt=self.prompt[:kept] or None,
             include_prompt_in_result=False,
             max_length=self.case.tokens + 1,
             min_length=self.case.tokens + 1,
