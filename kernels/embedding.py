@@ -23,7 +23,7 @@ from kernels.dispatch import uses_triton
 from kernels.embedding_gradients import time_features
 from kernels.embedding_kernels import embedding_sum as by_operator
 
-__all__ = ["embedding_sum"]
+__all__ = ["embedding_sum", "time_features"]
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 

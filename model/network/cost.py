@@ -57,7 +57,8 @@ class Memory:
         weights_float32, weights_bfloat16: the parameters.
         gradients: of training, float32.
         optimiser: what the optimisers remember.
-        copies: weights in bfloat16 beside those in float32, while training.
+        copies: of weights, while training: in bfloat16 beside those in float32, and the token table's gradient,
+            which the loss makes on its way forward.
         activations: kept from a forward for the backward pass.
         activations_recomputed: the same when blocks are computed again.
         cache: keys and values of one candidate at full context, bfloat16.

@@ -21,7 +21,6 @@ et al. (2016), recomputing activations.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -30,6 +29,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from kernels.attention import attention
+from kernels.cross_entropy import linear_cross_entropy
+from kernels.embedding import embedding_sum
+from kernels.embedding import time_features as periodic
+from kernels.norm import norm_residual
 from model.instruments import INSTRUMENTS
 from model.language.context import CHORD, COUNTDOWN_S, PARTS
 from model.language.sounding import SOUNDING
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 # Periods of the time features: 20 ms to 164 s in ticks, and a 32nd to 16 quarter notes in beats.
 TICK_PERIODS = tuple(2**n for n in range(1, 15))
 BEAT_PERIODS = (0.125, 0.25, 1 / 3, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0, 16.0)
+PERIODS = list(TICK_PERIODS), list(BEAT_PERIODS)
 TIME_FEATURES = 2 * (len(TICK_PERIODS) + len(BEAT_PERIODS))
 ROPE_BASE = 10_000.0
 
@@ -60,13 +64,7 @@ class Places(NamedTuple):
 
 def time_features(ticks_BT: Tensor, beats_BT: Tensor) -> Tensor:
     """Return sines and cosines of the clock and of the beat, shape [B, T, F]."""
-    tick_periods = torch.tensor(TICK_PERIODS, device=ticks_BT.device)
-    beat_periods = torch.tensor(BEAT_PERIODS, device=ticks_BT.device)
-    turns = torch.cat(
-        [(ticks_BT[..., None] % tick_periods) / tick_periods, torch.frac(beats_BT[..., None] / beat_periods)], dim=-1
-    )
-    angles = 2 * math.pi * turns
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+    return periodic(ticks_BT, beats_BT, *PERIODS)
 
 
 class TokenTable(nn.Module):
@@ -110,7 +108,7 @@ class TokenTable(nn.Module):
 
 
 class PlaceEmbedding(nn.Module):
-    """Where a token stands: time, note in chord, part, countdown, given, what sounds."""
+    """A token and where it stands: time, note in chord, part, countdown, given, what sounds."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -125,14 +123,21 @@ class PlaceEmbedding(nn.Module):
         nn.init.normal_(self.time.weight, std=0.01)
         nn.init.normal_(self.sounding.weight, std=0.01)
 
-    def forward(self, places: Places) -> Tensor:
+    def forward(self, tokens_BT: Tensor, places: Places, table_VC: Tensor) -> Tensor:
         """Return the sum of the embeddings, shape [B, T, C]."""
         ticks, beats, chord, part, countdown, given, sounding = places
-        time = time_features(ticks, beats).to(self.time.weight.dtype)
-        total: Tensor = self.time(time) + self.chord(chord) + self.part(part)
-        total = total + self.countdown(countdown) + self.given(given)
-        total = total + self.sounding(sounding.to(self.sounding.weight.dtype))
-        return total
+        tables = self.chord, self.part, self.countdown, self.given
+        return embedding_sum(
+            tokens_BT,
+            table_VC,
+            (chord, part, countdown, given),
+            [table.weight for table in tables],
+            ticks,
+            beats,
+            PERIODS,
+            self.time.weight,
+            self.sounding(sounding.to(self.sounding.weight.dtype)),
+        )
 
 
 def rotary_tables(positions_T: Tensor, head_size: int) -> tuple[Tensor, Tensor]:
@@ -227,9 +232,11 @@ class Block(nn.Module):
 
     def forward(self, x_BTC: Tensor, embedded_BTC: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Return the stream after this block."""
-        x_BTC = x_BTC + self.again * embedded_BTC
-        x_BTC = x_BTC + self.attention(self.attention_norm(x_BTC), cos, sin)
-        out: Tensor = x_BTC + self.feed_forward(self.feed_forward_norm(x_BTC))
+        first, second = self.attention_norm, self.feed_forward_norm
+        normed_BTC, x_BTC = norm_residual(x_BTC, embedded_BTC, first.weight, first.eps, self.again)
+        attended_BTC = self.attention(normed_BTC, cos, sin)
+        normed_BTC, x_BTC = norm_residual(x_BTC, attended_BTC, second.weight, second.eps)
+        out: Tensor = x_BTC + self.feed_forward(normed_BTC)
         return out
 
     def step(self, x_BTC: Tensor, embedded_BTC: Tensor, cos: Tensor, sin: Tensor, cache: Cache, layer: int) -> Tensor:
@@ -260,7 +267,7 @@ class Transformer(nn.Module):
 
     def embed(self, tokens_BT: Tensor, places: Places, table_VC: Tensor) -> Tensor:
         """Return what the blocks read, shape [B, T, C]."""
-        out: Tensor = F.embedding(tokens_BT, table_VC) + self.places(places)
+        out: Tensor = self.places(tokens_BT, places, table_VC)
         return out
 
     def hidden(self, embedded_BTC: Tensor) -> Tensor:
@@ -334,8 +341,9 @@ class Transformer(nn.Module):
             targets_BT: the token that follows each, shape [B, T].
             weights_BT: 1 where the target counts, else 0.
         """
-        nats_BT = self.nats(tokens_BT, places, targets_BT)
-        return (nats_BT * weights_BT).sum() / weights_BT.sum().clamp(min=1.0)
+        table_VC = self.table()
+        x_BTC = self.hidden(self.embed(tokens_BT, places, table_VC))
+        return linear_cross_entropy(x_BTC.flatten(0, 1), table_VC, targets_BT.flatten(), weights_BT.flatten())
 
     def mixed_loss(
         self, tokens_BT: Tensor, places: Places, targets_BT: Tensor, weights_BT: Tensor, share: Tensor
@@ -352,13 +360,12 @@ class Transformer(nn.Module):
         table_VC = self.table()
         own_BTC = self.embed(tokens_BT, places, table_VC)
         x_BTC = self.hidden(share * own_BTC + (1 - share) * own_BTC.flip(0))
-        logits_BTV = F.linear(x_BTC, table_VC.to(x_BTC.dtype)).float()
-        norm_BT = logits_BTV.logsumexp(dim=-1)
-        total = weights_BT.new_zeros(())
-        for part, targets, weights in (
-            (share, targets_BT, weights_BT),
-            (1 - share, targets_BT.flip(0), weights_BT.flip(0)),
-        ):
-            nats_BT = norm_BT - logits_BTV.gather(-1, targets[..., None]).squeeze(-1)
-            total = total + part * (nats_BT * weights).sum() / weights.sum().clamp(min=1.0)
-        return total
+        return linear_cross_entropy(
+            x_BTC.flatten(0, 1),
+            table_VC,
+            targets_BT.flatten(),
+            weights_BT.flatten(),
+            targets_BT.flip(0).flatten(),
+            weights_BT.flip(0).flatten(),
+            share,
+        )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -42,13 +43,9 @@ class Variation:
 class NoPlaces(nn.Module):
     """Added embeddings that add nothing; the order of tokens stays, it is in the attention."""
 
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-
-    def forward(self, places: Places) -> Tensor:
-        """Return zeros, shape [B, T, C]."""
-        return torch.zeros(*places.ticks.shape, self.width, device=places.ticks.device)
+    def forward(self, tokens_BT: Tensor, _places: Places, table_VC: Tensor) -> Tensor:
+        """Return the tokens' rows, shape [B, T, C]."""
+        return F.embedding(tokens_BT, table_VC)
 
 
 class WithoutSounding(nn.Module):
@@ -58,9 +55,10 @@ class WithoutSounding(nn.Module):
         super().__init__()
         self.places = places
 
-    def forward(self, places: Places) -> Tensor:
+    def forward(self, tokens_BT: Tensor, places: Places, table_VC: Tensor) -> Tensor:
         """Return the sum of the other embeddings, shape [B, T, C]."""
-        out: Tensor = self.places(places._replace(sounding=torch.zeros_like(places.sounding)))
+        places = places._replace(sounding=torch.zeros_like(places.sounding))
+        out: Tensor = self.places(tokens_BT, places, table_VC)
         return out
 
 
@@ -86,7 +84,7 @@ def _nothing(_trainer: Trainer) -> None:
 
 def _no_places(trainer: Trainer) -> None:
     # The table is typed by its class; what takes its place only has to be called as it is.
-    trainer.model.places = NoPlaces(trainer.config.width)  # type: ignore[assignment]
+    trainer.model.places = NoPlaces()  # type: ignore[assignment]
 
 
 def _no_sounding(trainer: Trainer) -> None:

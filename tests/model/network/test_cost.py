@@ -125,7 +125,8 @@ def test_training_keeps_so_much(config: Config, tokens: int) -> None:
     weights = 2 * sum(p.numel() for p in Transformer(config).blocks.parameters() if p.dim() == 2)
     assert held == pytest.approx(ends + inputs + weights, rel=0.01)
     one_block = said.activations_recomputed + said.copies - held
-    assert 0 < one_block < (said.activations - ends) / (config.layers - 1)
+    outside = cost(replace(config, layers=0), rows=4, tokens=tokens).memory.activations
+    assert 0 < one_block < (said.activations - outside) / (config.layers - 1)
     assert said.activations_recomputed < 0.7 * said.activations
 
 
@@ -141,7 +142,8 @@ def test_recomputing_pays_with_depth() -> None:
 def test_a_token_costs_so_many_operations(config: Config) -> None:
     rows, tokens = 2, 96
     model, music = Transformer(config), batch(rows, tokens)
-    with FlopCounterMode(display=False) as counter:
+    # With gradients the loss makes some of them on its way forward.
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.loss(*music)
     products = counter.get_flop_counts()["Global"][torch.ops.aten.mm]
     # Attention, key by key.
