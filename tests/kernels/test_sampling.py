@@ -15,7 +15,7 @@ import kernels.sampling as module
 from kernels.dispatch import INTERPRETED, jit, tl
 from kernels.philox import philox, words
 from kernels.sampling import RULES, pack, sample
-from kernels.sampling_cpu import DEAD, FINE, ROWS, _table
+from kernels.sampling_cpu import DEAD, FINE, ROWS, _table, reference
 
 torch.set_num_threads(1)
 
@@ -35,14 +35,21 @@ def everything(N: int, V: int) -> Tensor:
     return pack(np.ones((N, V), np.bool_))
 
 
-def by_kernel(
-    logits: Tensor, allowed: Tensor, rows: Tensor, seed: int, step: int, **rules: float | Tensor
-) -> tuple[Tensor, Tensor]:
-    """Draw with the operator, which is the kernel in Triton's interpreter."""
+def table(rows: int, rules: dict[str, Any]) -> Tensor:
+    """Return rules as the operator takes them, shape [N, R]."""
     columns = [torch.as_tensor(value, dtype=torch.float32) for value in (NEUTRAL | rules).values()]
-    table = torch.stack([column.expand(len(logits)) for column in columns], dim=1)
-    drawn: tuple[Tensor, Tensor] = torch.ops.conductor.sample(logits, allowed, rows, table, torch.tensor([seed, step]))
-    return drawn
+    return torch.stack([column.expand(rows) for column in columns], dim=1)
+
+
+def by_kernel(logits: Tensor, allowed: Tensor, rows: Tensor, seed: int, step: int, **rules: Any) -> Any:
+    """Draw with the operator, which is the kernel in Triton's interpreter."""
+    arguments = (logits, allowed, rows, table(len(rows), rules), torch.tensor([seed, step]))
+    return torch.ops.conductor.sample(*arguments)
+
+
+def by_numpy(logits: Tensor, allowed: Tensor, rows: Tensor, seed: int, step: int, **rules: Any) -> Any:
+    """Draw on the CPU as it is without a compiler."""
+    return reference(logits, allowed, rows, table(len(rows), rules), torch.tensor([seed, step]))
 
 
 def kept(logits: Tensor, allowed: Tensor, **rules: float) -> Tensor:
@@ -143,7 +150,9 @@ def test_tokens_come_as_often_as_they_should(case: str) -> None:
     chances = kept(logits, allowed, **CASES[case])
     rows = torch.arange(ROWS)
     wide, bits = logits.expand(ROWS, V).contiguous(), pack(allowed.expand(ROWS, V).numpy())
-    found = torch.cat([sample(wide, bits, rows, 5, step, **CASES[case])[0] for step in range(-(-draws // ROWS))])
+    found = torch.cat([by_numpy(wide, bits, rows, 5, step, **CASES[case])[0] for step in range(-(-draws // ROWS))])
+    # Where there is a compiler, `sample` is another implementation.
+    assert sample(wide, bits, rows, 5, 0, **CASES[case])[0].tolist() == found[:ROWS].tolist()
     counts = found.bincount(minlength=V).double()
     assert counts[chances == 0].sum() == 0
     # Cells of at least five, the rest together; chi-square about its mean of one a degree of freedom.
@@ -208,6 +217,7 @@ def test_the_kernel_draws_the_same_tokens(kind: str) -> None:
         found, found_nats = by_kernel(logits, allowed, rows, 2**40 + 1, step, **rules)
         tokens, nats = sample(logits, allowed, rows, 2**40 + 1, step, **rules)
         assert found.tolist() == tokens.tolist()
+        assert by_numpy(logits, allowed, rows, 2**40 + 1, step, **rules)[0].tolist() == tokens.tolist()
         torch.testing.assert_close(found_nats, nats, atol=1e-5, rtol=1e-5)
         seen.update(tokens.tolist())
     assert len(seen) > N / 2, "hardly anything was drawn"
@@ -220,11 +230,17 @@ def test_the_kernel_reads_rows_that_lie_apart_and_a_vocabulary_like_ours(dtype: 
     logits, rows = (torch.randn(2, 6000) * 3).to(dtype)[:, :5489], torch.tensor([4, 2**32 - 1])
     allowed = pack(torch.rand(2, 5489) < 0.5)
     found = by_kernel(logits, allowed, rows, 9, 70, top_p=0.98)
-    torch.testing.assert_close(found, sample(logits, allowed, rows, 9, 70, top_p=0.98), atol=1e-5, rtol=1e-5)
+    for draw in (sample, by_numpy):
+        torch.testing.assert_close(found, draw(logits, allowed, rows, 9, 70, top_p=0.98), atol=1e-5, rtol=1e-5)
 
 
 PATHS = pytest.mark.parametrize(
-    "draw", [pytest.param(by_kernel, marks=needs_interpreter, id="triton"), pytest.param(sample, id="cpu")]
+    "draw",
+    [
+        pytest.param(by_kernel, marks=needs_interpreter, id="triton"),
+        pytest.param(by_numpy, id="numpy"),
+        pytest.param(sample, id="cpu"),
+    ],
 )
 
 
@@ -285,9 +301,10 @@ def test_a_vocabulary_too_long_for_the_kernel_and_more_rows_than_a_line_holds_ar
     assert by_kernel(torch.zeros(1, V), pack(allowed), torch.zeros(1, dtype=torch.int64), 0, 0)[0].tolist() == [V - 1]
     N = ROWS + 3
     logits, rows = torch.randn(N, 5), torch.arange(N)
-    tokens, _ = sample(logits, everything(N, 5), rows, 0, 0)
+    tokens, _ = by_numpy(logits, everything(N, 5), rows, 0, 0)
+    assert tokens.tolist() == sample(logits, everything(N, 5), rows, 0, 0)[0].tolist()
     last = torch.tensor([N - 1])
-    assert tokens[-1] == sample(logits[last], everything(1, 5), last, 0, 0)[0]
+    assert tokens[-1] == by_numpy(logits[last], everything(1, 5), last, 0, 0)[0]
     empty = sample(torch.zeros(0, 5), everything(0, 5), torch.zeros(0, dtype=torch.int64), 0, 0)
     assert [x.shape for x in empty] == [(0,), (0,)]
 
@@ -302,8 +319,8 @@ def test_a_packed_bit_is_its_token() -> None:
 
 def test_it_passes_opcheck() -> None:
     torch.manual_seed(8)
-    table = torch.tensor([[1.0, 5, 0.9, 0.0, 0.0, 1.0]]).repeat(2, 1)
-    arguments = (torch.randn(2, 50), everything(2, 50), torch.arange(2), table, torch.tensor([0, 0]))
+    rules = table(2, {"top_k": 5, "top_p": 0.9})
+    arguments = (torch.randn(2, 50), everything(2, 50), torch.arange(2), rules, torch.tensor([0, 0]))
     torch.library.opcheck(torch.ops.conductor.sample.default, arguments)
 
 
