@@ -42,9 +42,9 @@ TUNINGS: dict[tuple[str, Case], dict[str, Tuning]] = {
         "default": _blocks(64, 32, 4, 2),
     },
     ("forward", "128"): {
-        "sm_80": _blocks(64, 64, 4, 2),
         "sm_90": _blocks(128, 64, 8, 2),
         "sm_100": _blocks(128, 64, 8, 2),
+        "sm_120": _blocks(64, 64, 8, 2),
         "gfx942": _blocks(64, 32, 4, 1),
         "default": _blocks(64, 32, 4, 2),
     },
@@ -73,14 +73,14 @@ TUNINGS: dict[tuple[str, Case], dict[str, Tuning]] = {
 }
 INTERPRETER = _blocks(16, 32, 4, 1)
 # Float32 takes twice the room, and no matrix instructions.
-FLOAT32 = _blocks(32, 32, 4, 1)
+FLOAT32 = _blocks(16, 16, 8, 1)
 
 
 @functools.cache
 def _target(device: torch.device) -> str:
-    """Return the name of a GPU's generation."""
+    """Return the target whose cut a GPU takes: its own generation, or for AMD the one there is."""
     if torch.version.hip is not None:
-        return str(torch.cuda.get_device_properties(device).gcnArchName).split(":")[0]
+        return "gfx942"
     major, minor = torch.cuda.get_device_capability(device)
     return f"sm_{major}{minor}"
 
