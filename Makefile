@@ -47,6 +47,9 @@ bench-speed bench-ablations bench-scaling: $(VENV)/.dev
 bench-gpu: $(VENV)/.dev  ## the kernels on this machine's GPU: right, then how fast beside FlexAttention, SDPA and eager
 	@$(VENV)/bin/python -m tests.bench.bench_gpu $(ARGS)
 
+bench-decode: $(VENV)/.bench  ## decoding beside Hugging Face, CTranslate2 and llama.cpp: half an hour on a quiet machine
+	@$(VENV)/bin/python -m tests.bench.decode_speed $(ARGS)
+
 bench-peer: $(VENV)/.bench
 	@$(VENV)/bin/python -m tests.bench.peer $(ARGS)
 
@@ -74,6 +77,6 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 $(VENV)/.air: $(VENV)/.dev
 	@./setup.sh air
 
-# The peer's libraries; the torch that is there stays.
+# The peers' libraries; the torch that is there stays. llama.cpp is compiled for this processor: minutes.
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
-	@$(VENV)/bin/python -m pip install -q -c requirements-dev.lock -e '.[bench]' && touch $@
+	@CMAKE_ARGS=-DGGML_NATIVE=ON $(VENV)/bin/python -m pip install -q -c requirements-dev.lock -e '.[bench]' && touch $@

@@ -212,6 +212,8 @@ def native_decoder(
     )
     try:
         shape.check()
+        if any(config.layer_pattern(layer).kind not in ("causal", "window") for layer in range(config.layers)):
+            raise ValueError(f"sparse: {config.sparse}, of which the compiled decoder knows nothing")
     except ValueError as error:
         log.info("torch decodes: %s", error)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,9 @@ def test_without_a_compiler_or_with_an_odd_shape_torch_reads(
     model: Transformer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = Config(layers=1, width=40, heads=2, kv_heads=1, context=64, window=0, full_every=1, hidden=64)
-    assert native_decoder(Transformer(odd)) is None
-    assert isinstance(reader(Transformer(odd))(1, 10), TorchReading)
+    for config in (odd, replace(SHORT_SIGHTED, sparse="strided"), replace(SHORT_SIGHTED, sparse="fixed")):
+        assert native_decoder(Transformer(config)) is None
+        assert isinstance(reader(Transformer(config))(1, 10), TorchReading)
     monkeypatch.setattr("model.network.decoding.library", lambda: None)
     assert not reader(model).native
     tokens, context = rows(1)
