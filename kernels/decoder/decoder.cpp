@@ -10,6 +10,7 @@
 #include "lines.h"
 #include "matrix.h"
 #include "sampling.h"
+#include "tiles.h"
 
 namespace {
 
@@ -138,7 +139,10 @@ struct Running : Session {
             for (int h = 0; h < d.heads + d.kv_heads; ++h) turn(qkv + h * d.head_size, rows[r].position);
             attention.take(n, r, rows[r], qkv);
         }
-        attention.attend(n, l.window, rows, count, attended.at);
+        attention.attend(n, l.window, rows, count, d.tiles, attended.at);
+#if TILES
+        if (d.tiles) shape_tiles(count);
+#endif
         for (int r = 0; r < count; ++r) in.take(&attended[static_cast<size_t>(r) * size], r, size, d.precision);
         write(l.out, count);
         read(l.gate_up, l.feed_forward_norm.at, count);

@@ -10,7 +10,9 @@ query-key normalisation, rotary positions, SwiGLU and windows, as
 output, inputs bytes with a scale for each row, keys and values bfloat16, the
 stream float32; or, to compare with, everything is float32.
 
-Sequences may share their beginning, the prefix, which is then kept and read once.
+Sequences may share their beginning, the prefix, which is then kept and read once. A
+row gives the same numbers whatever rows are beside it and, where the prefix is a
+whole number of blocks, whether its beginning is shared or not.
 One session runs on one thread and lets Python run meanwhile.
 """
 
@@ -36,6 +38,8 @@ MOST_ROWS = 64
 # Everything that is multiplied has a whole number of lines and tiles.
 MULTIPLE = 64
 PREFIX = -1
+# Tokens that are kept together.
+BLOCK = 16
 MEANS = ("plain vectors", "VNNI", "AMX tiles")
 
 

@@ -24,7 +24,7 @@ from kernels.errors import BuildError
 log = logging.getLogger(__name__)
 
 SOURCES = tuple(
-    Path(__file__).parent / name for name in ("decoder.cpp", "attention.h", "matrix.h", "sampling.h", "lines.h")
+    Path(__file__).parent / name for name in ("decoder.cpp", "attention.h", "matrix.h", "sampling.h", "tiles.h", "lines.h")
 )
 # No rule about types of pointers: lines are written as numbers and read as vectors.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-shared", "-fPIC")

@@ -3,14 +3,7 @@
 #pragma once
 
 #include "lines.h"
-
-#if defined(__AMX_INT8__) && defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#define TILES 1
-#else
-#define TILES 0
-#endif
+#include "tiles.h"
 
 namespace {
 
@@ -113,18 +106,12 @@ void multiply_by_lines(const Matrix& m, const Inputs& in, int rows, float* y) {
 }
 
 #if TILES
-// Linux asks that tiles be asked for, once a process.
-inline bool tiles_permitted() {
-    constexpr int REQUEST = 0x1023, TILE_DATA = 18;  // ARCH_REQ_XCOMP_PERM
-    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
-}
-
 // Sums 0-3 are two blocks of outputs by two tiles of rows; inputs 4-5; lines 6-7.
 inline void shape_tiles(int rows) {
-    struct alignas(64) { uint8_t palette = 1, start = 0, zero[14] = {}; uint16_t bytes[16] = {}; uint8_t high[16] = {}; } config;
+    TileShapes shapes;
     const uint8_t high = static_cast<uint8_t>(std::min(rows, 16));
-    for (int t = 0; t < 8; ++t) config.bytes[t] = 64, config.high[t] = t < 6 ? high : 16;
-    _tile_loadconfig(&config);
+    for (int t = 0; t < 8; ++t) shapes.bytes[t] = 64, shapes.high[t] = t < 6 ? high : 16;
+    _tile_loadconfig(&shapes);
 }
 
 inline void multiply_by_tiles(const Matrix& m, const Inputs& in, int rows, float* y) {

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kernels.decoder.engine import PREFIX, Decoder, LayerWeights, Precision, Session, Shape, Tables
+from kernels.decoder.engine import BLOCK, PREFIX, Decoder, LayerWeights, Precision, Session, Shape, Tables
 from kernels.decoder.library import library
 from model.language.context import CHORD, COUNTDOWN_S, PARTS, Context
 from model.language.sounding import SOUNDING
@@ -174,11 +174,14 @@ def _features(context: Context) -> NDArray[np.float32]:
 
 
 def _alike(indices: NDArray[np.int64], features: NDArray[np.float32]) -> int:
-    """Return how many tokens all candidates begin with, the last of them left out; none for one candidate."""
+    """Return how many tokens all candidates begin with, the last of them left out; none for one candidate.
+
+    Whole blocks of the decoder alone: then a candidate gives the same numbers whoever is beside it.
+    """
     if len(indices) == 1:
         return 0
     same = (indices == indices[:1]).all(axis=(0, 2)) & (features == features[:1]).all(axis=(0, 2))
-    return int(np.argmin(np.append(same[:-1], False)))
+    return int(np.argmin(np.append(same[:-1], False))) // BLOCK * BLOCK
 
 
 def native_decoder(

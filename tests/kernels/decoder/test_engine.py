@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels.decoder.engine import MEANS, PREFIX, Decoder, Precision, Session
+from kernels.decoder.engine import BLOCK, MEANS, PREFIX, Decoder, Precision, Session
 from kernels.decoder.library import NATIVE, build, opened
 from tests.kernels.decoder.making import ROWS, SHAPE, expected, weights
 
@@ -108,6 +108,22 @@ def test_sequences_share_their_beginning(decoder: Decoder, shared: int) -> None:
     logits, _ = run(session, [*rows, (0, 0, 50), (1, 0, 50)], 2)
     for row in logits:
         np.testing.assert_allclose(row, right(0)[0][50], atol=TOLERANCE[decoder.precision])
+
+
+def test_whether_whole_blocks_are_shared_changes_no_bit(decoder: Decoder) -> None:
+    shared = decoder.session(2, LENGTH, 2 * BLOCK)
+    shared.share(2 * BLOCK)
+    run(shared, [(PREFIX, 0, p) for p in range(2 * BLOCK)], 0)
+    alone = decoder.session(1, LENGTH)
+    run(alone, [(0, 0, p) for p in range(2 * BLOCK)], 0)
+    # Read together here, one by one there.
+    run(shared, [(s, 0, p) for s in range(2) for p in range(2 * BLOCK, 60)], 0)
+    for p in range(2 * BLOCK, 60):
+        run(alone, [(0, 0, p)], 1)
+    (first, second), _ = run(shared, [(0, 0, 60), (1, 0, 60)], 2)
+    (expected,), _ = run(alone, [(0, 0, 60)], 1)
+    np.testing.assert_array_equal(first, expected)
+    np.testing.assert_array_equal(second, expected)
 
 
 def test_bytes_are_near_floats(library: ctypes.CDLL) -> None:
