@@ -23,11 +23,12 @@ from torch import Tensor
 
 from kernels.decoder.drawing import can_draw
 from kernels.decoder.drawing import draw as compiled_draw
+from kernels.decoder.drawing import log_sum_exp as compiled_log_sum_exp
 from kernels.dispatch import jit, register, tl, triton
 from kernels.proof.build import Build, Tuning, Work
 from kernels.sampling_cpu import DEAD, FINE, MOST, POLYNOMIAL, ROWS, SCALE, SHUT, Rules, draw, fake, reference
 
-__all__ = ["BUILDS", "RULES", "pack", "sample"]
+__all__ = ["BUILDS", "RULES", "log_sum_exp", "pack", "sample"]
 
 RULES = ("temperature", "top_k", "top_p", "min_p", "anti_p", "anti_chance")
 # The kernel holds a row in the registers of one program.
@@ -262,6 +263,20 @@ def sample(
     # such callers keep all tensors themselves and call the operator.
     tokens_N, nats_N = _sample(logits_NV, allowed_NW, rows_N, rules_NR, torch.tensor([seed, step], device=device))
     return tokens_N, nats_N
+
+
+def log_sum_exp(logits_NV: Tensor, allowed_NW: Tensor) -> Tensor:
+    """Return the log of the summed exponentials of what is allowed, shape [N], float32; -inf where nothing is.
+
+    Args:
+        logits_NV: float32.
+        allowed_NW: bits of the tokens that are summed, int32 (`pack`).
+    """
+    if logits_NV.device.type == "cpu" and can_draw(logits_NV):
+        return compiled_log_sum_exp(logits_NV, allowed_NW)
+    bits = allowed_NW[..., None] >> torch.arange(32, device=allowed_NW.device, dtype=torch.int32) & 1
+    allowed_NV = bits.flatten(1)[:, : logits_NV.shape[1]].bool()
+    return logits_NV.float().masked_fill(~allowed_NV, -torch.inf).logsumexp(dim=1)
 
 
 def _checked(

@@ -25,6 +25,7 @@ struct Decoder {
     Precision precision;
     bool tiles = false;
     std::vector<Layer> layer;
+    int rows = 0;  // of the stacked tables
     Aligned<float> norm, stacked, feature_rows;
     Matrix table;
 
@@ -49,6 +50,7 @@ void normed(const float* x, const float* weight, int n, float* y) {
 struct Session {
     virtual ~Session() = default;
     virtual void share(int tokens) = 0;
+    virtual int wrong(const Row* rows, int count, const int32_t* indices) const = 0;
     virtual void run(const Row* rows, int count, const int32_t* indices, const float* features, int spoken, float* logits,
                      float* hidden) = 0;
 };
@@ -56,12 +58,14 @@ struct Session {
 template <class Kept>
 struct Running : Session {
     const Decoder& d;
+    const int sequences, capacity, prefix_capacity;
     Attention<Kept> attention;
     Inputs in;
     Aligned<float> embedded, x, y, wide, attended, cosines, sines;
 
     Running(const Decoder& d, int sequences, int capacity, int prefix_capacity)
-        : d(d), attention(d.layers, d.heads, d.kv_heads, d.head_size, sequences, capacity, prefix_capacity) {
+        : d(d), sequences(sequences), capacity(capacity), prefix_capacity(prefix_capacity),
+          attention(d.layers, d.heads, d.kv_heads, d.head_size, sequences, capacity, prefix_capacity) {
         const size_t rows = MOST_ROWS, heads = static_cast<size_t>(d.heads) * d.head_size;
         in.words = Aligned<uint32_t>(rows * std::max<size_t>({static_cast<size_t>(d.hidden), static_cast<size_t>(d.width), heads}));
         in.scale = Aligned<float>(rows);
@@ -85,6 +89,18 @@ struct Running : Session {
     float* stream(int r) { return &x[static_cast<size_t>(r) * d.width]; }
 
     void share(int tokens) override { attention.prefix = tokens; }
+
+    int wrong(const Row* rows, int count, const int32_t* indices) const override {
+        for (int r = 0; r < count; ++r) {
+            const bool own = rows[r].sequence >= 0;
+            const int first = own ? attention.prefix : 0, end = own ? attention.prefix + capacity : prefix_capacity;
+            if (rows[r].sequence < -1 || rows[r].sequence >= sequences) return 1;
+            if (rows[r].position < first || rows[r].position >= end) return 2;
+            for (int t = 0; t < d.tables; ++t)
+                if (indices[r * d.tables + t] < 0 || indices[r * d.tables + t] >= d.rows) return 3;
+        }
+        return 0;
+    }
 
     // A row's embedding: rows of the stacked tables, and features times theirs.
     void embed(int r, const int32_t* indices, const float* features) {
@@ -220,6 +236,7 @@ void decoder_layer(Decoder* d, int32_t n, const float* again, const float* atten
 
 // stacked: the rows of all tables, shape [rows, width]; feature_rows: [features, width]; table: [vocabulary, width].
 void decoder_tables(Decoder* d, const float* stacked, int32_t rows, const float* feature_rows, const float* norm, const float* table) {
+    d->rows = rows;
     d->stacked = copied(stacked, static_cast<size_t>(rows) * d->width);
     d->feature_rows = copied(feature_rows, static_cast<size_t>(d->features) * d->width);
     d->norm = copied(norm, d->width);
@@ -249,13 +266,15 @@ void session_free(Session* s) { delete s; }
 
 void session_share(Session* s, int32_t tokens) { s->share(tokens); }
 
-// Reads up to 64 rows. Writes the logits of the last `spoken`, shape [spoken, vocabulary], and where `hidden` is not null
+// Reads up to 64 rows; returns 0, or which argument is out of range: 1 sequences, 2 positions, 3 indices. Writes the logits of the last `spoken`, shape [spoken, vocabulary], and where `hidden` is not null
 // the normed stream of all, shape [count, width].
-void session_run(Session* s, int32_t count, const int32_t* sequences, const int32_t* positions, const int32_t* indices,
+int32_t session_run(Session* s, int32_t count, const int32_t* sequences, const int32_t* positions, const int32_t* indices,
                  const float* features, int32_t spoken, float* logits, float* hidden) {
     Row rows[MOST_ROWS] = {};
     for (int r = 0; r < count; ++r) rows[r] = Row{sequences[r], positions[r]};
-    s->run(rows, count, indices, features, spoken, logits, hidden);
+    const int wrong = s->wrong(rows, count, indices);
+    if (!wrong) s->run(rows, count, indices, features, spoken, logits, hidden);
+    return wrong;
 }
 
 // Draws a token for each row, -1 where nothing is allowed, and writes its log-probability among what is allowed, at
@@ -276,5 +295,11 @@ void sample(int32_t count, int32_t vocabulary, const float* logits, const uint32
         tokens[r] = token.id;
         nats[r] = token.behind - std::log(choice.sums);
     }
+}
+
+// Writes log(sum(exp(logits))) of what is allowed of each row.
+void log_sum_exp(int32_t count, int32_t vocabulary, const float* logits, const uint32_t* allowed, float* out) {
+    for (int r = 0; r < count; ++r)
+        out[r] = log_sum_exp_of(logits + static_cast<size_t>(r) * vocabulary, allowed + static_cast<size_t>(r) * ((vocabulary + 31) / 32), vocabulary);
 }
 }

@@ -24,3 +24,13 @@ def draw(
     given = (x.data_ptr() for x in (logits_NV, allowed_NW, rows_N, rules_NR))
     compiled.sample(count, vocabulary, *given, seed, step, tokens_N.data_ptr(), nats_N.data_ptr())
     return tokens_N, nats_N
+
+
+def log_sum_exp(logits_NV: Tensor, allowed_NW: Tensor) -> Tensor:
+    """Return the log of the summed exponentials of what is allowed; see `kernels.sampling.log_sum_exp`."""
+    compiled = library()
+    assert compiled is not None
+    count, vocabulary = logits_NV.shape
+    out_N = torch.empty(count)
+    compiled.log_sum_exp(count, vocabulary, logits_NV.data_ptr(), allowed_NW.data_ptr(), out_N.data_ptr())
+    return out_N

@@ -22,7 +22,7 @@ import ctypes
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,8 +239,6 @@ class Session:
         ]
         if not 0 <= spoken <= min(count, MOST_ROWS):
             raise ValueError(f"spoken: {spoken} of {count} rows")
-        if count:
-            self._check(sequences, positions, indices)
         logits = np.empty((spoken, shape.vocabulary), np.float32)
         stream = np.empty((count, shape.width), np.float32) if hidden else None
         strides = (4, 4, 4 * shape.tables, 4 * shape.features)
@@ -250,7 +248,7 @@ class Session:
             here = min(MOST_ROWS, count - first)
             if first + here < count and count - spoken < first + here:
                 here = count - spoken - first
-            self._library.session_run(
+            wrong = self._library.session_run(
                 self._handle,
                 here,
                 *(start + first * stride for start, stride in zip(at, strides, strict=True)),
@@ -258,17 +256,16 @@ class Session:
                 logits.ctypes.data,
                 None if stream is None else stream.ctypes.data + first * 4 * shape.width,
             )
+            if wrong:
+                self._refuse(wrong, sequences, positions, indices)
             first += here
         return logits, stream
 
-    def _check(self, sequences: Ints, positions: Ints, indices: Ints) -> None:
-        if sequences.min() < PREFIX or sequences.max() >= self.sequences:
-            raise ValueError(f"sequences: {sequences.min()} to {sequences.max()}; there are {self.sequences}")
-        ends = np.where(sequences == PREFIX, self.prefix_capacity, self.prefix + self.capacity)
-        starts = np.where(sequences == PREFIX, 0, self.prefix)
-        if (positions < starts).any() or (positions >= ends).any():
-            raise ValueError(
-                f"positions: {positions.min()} to {positions.max()}; {self.prefix} + {self.capacity} tokens have room"
-            )
-        if indices.min() < 0 or indices.max() >= self._decoder._rows:
-            raise ValueError(f"indices: {indices.min()} to {indices.max()}; the tables have {self._decoder._rows} rows")
+    def _refuse(self, wrong: int, sequences: Ints, positions: Ints, indices: Ints) -> NoReturn:
+        room = f"{self.prefix} + {self.capacity} tokens have room"
+        name, array, limits = (
+            ("sequences", sequences, f"there are {self.sequences}"),
+            ("positions", positions, room),
+            ("indices", indices, f"the tables have {self._decoder._rows} rows"),
+        )[wrong - 1]
+        raise ValueError(f"{name}: {array.min()} to {array.max()}; {limits}")

@@ -23,9 +23,8 @@ from kernels.errors import BuildError
 
 log = logging.getLogger(__name__)
 
-SOURCES = tuple(
-    Path(__file__).parent / name for name in ("decoder.cpp", "attention.h", "matrix.h", "sampling.h", "tiles.h", "lines.h")
-)
+_FILES = ("decoder.cpp", "attention.h", "matrix.h", "sampling.h", "tiles.h", "lines.h")
+SOURCES = tuple(Path(__file__).parent / name for name in _FILES)
 # No rule about types of pointers: lines are written as numbers and read as vectors.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-shared", "-fPIC")
 NATIVE = "-march=native"
@@ -41,7 +40,8 @@ _FACE = {
     "session_free": ([_POINTER], None),
     "session_share": ([_POINTER, _INT], None),
     "sample": ([_INT, _INT, *[_POINTER] * 4, ctypes.c_int64, ctypes.c_int64, _POINTER, _POINTER], None),
-    "session_run": ([_POINTER, _INT, *[_POINTER] * 4, _INT, _POINTER, _POINTER], None),
+    "log_sum_exp": ([_INT, _INT, *[_POINTER] * 3], None),
+    "session_run": ([_POINTER, _INT, *[_POINTER] * 4, _INT, _POINTER, _POINTER], _INT),
 }
 
 

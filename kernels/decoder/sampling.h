@@ -46,6 +46,30 @@ inline int64_t share_of(int64_t total, int64_t word) { return (total >> 31) * wo
 
 inline int64_t word_of(float share) { return static_cast<int64_t>(std::min(std::max(share, 0.0f), 1.0f) * 2147483648.0f); }
 
+// log(sum(exp(logit))) of what is allowed.
+inline float log_sum_exp_of(const float* logits, const uint32_t* allowed, int vocabulary) {
+    float best = -std::numeric_limits<float>::infinity();
+    auto each = [&](auto work) {
+        for (int w = 0; w * 32 < vocabulary; ++w)
+            for (int half = 0; half < 32; half += LANES) {
+                const uint32_t bits = allowed[w] >> half & 0xffff;
+                if (!bits) continue;
+                alignas(64) float x[LANES];
+                for (int i = 0; i < LANES; ++i) {
+                    const int id = w * 32 + half + i;
+                    x[i] = bits >> i & 1 && id < vocabulary ? logits[id] : -std::numeric_limits<float>::infinity();
+                }
+                work(floats(x));
+            }
+    };
+    Floats most = Floats{} + best;
+    each([&](const Floats& x) { most = larger(most, x); });
+    for (int i = 0; i < LANES; ++i) best = std::max(best, most[i]);
+    Floats total = Floats{};
+    each([&](const Floats& x) { total += x - best > -87.0f ? exponential(x - best) : Floats{}; });
+    return best + std::log(sum(total));
+}
+
 // The tokens of a row that can be drawn at all, octave by octave, each in the order of the vocabulary.
 struct Choice {
     static constexpr int OCTAVES = 31;

@@ -101,7 +101,7 @@ class Grammar:
 
     def feed(self, token: int) -> None:
         """Take the token that came; one of a prompt may break the rules."""
-        waited = int(VOCABULARY.wait_ticks[token])
+        waited, row, pitch, velocity = VOCABULARY.said[token]
         if waited:
             self.tick += waited
             if self._struck:
@@ -115,27 +115,24 @@ class Grammar:
         if token == VOCABULARY.end:
             self.ended = True
             return
-        row, pitch = int(VOCABULARY.instrument_of[token]), int(VOCABULARY.pitch_of[token])
         if row < 0:
             return
-        off = VOCABULARY.note_id[row, 0, pitch]
-        if VOCABULARY.velocity_of[token] == 0:
+        if velocity == 0:
             if self._sounding.pop((row, pitch), None) is not None:
                 self._held[token] = False
-                ids = VOCABULARY.note_id[row, 1:, pitch]
-                self._startable[ids[ids >= 0]] = self._onsets[ids[ids >= 0]]
+                ids = VOCABULARY.onset_ids[row][pitch]
+                self._startable[ids] = self._onsets[ids]
             return
         self._struck += 1
         self._last_sound = self.tick
         self._forbid(row, pitch)
-        if off >= 0:
+        if INSTRUMENTS[row].sustains:
             self._sounding.pop((row, pitch), None)
             self._sounding[row, pitch] = self.tick
-            self._held[off] = True
+            self._held[VOCABULARY.note_id[row, 0, pitch]] = True
 
     def _forbid(self, row: int, pitch: int) -> None:
-        ids = VOCABULARY.note_id[row, 1:, pitch]
-        self._startable[ids[ids >= 0]] = False
+        self._startable[VOCABULARY.onset_ids[row][pitch]] = False
 
     @property
     def sounding(self) -> list[str]:

@@ -40,7 +40,6 @@ MISSED_S, CALL, MOST_CALL = 6.0, 0.5, 5.0
 # Parts of a beat that are kept, how many ticks beside still count as on it, and what others cost.
 PARTS_OF_A_BEAT, ON_BEAT_TICKS, OFF_BEAT = (4, 3), 0.6, 2.0
 
-_LAGS = np.arange(1, LONGEST_FIGURE + 1)
 _ROW = {instrument.name: n for n, instrument in enumerate(INSTRUMENTS)}
 _ONSETS = [
     np.flatnonzero((VOCABULARY.instrument_of == n) & (VOCABULARY.velocity_of > 0)) for n in range(len(INSTRUMENTS))
@@ -56,33 +55,36 @@ class _Line:
     """The latest notes of one instrument, the newest first, and how long each lag has repeated.
 
     Attributes:
+        row: of the instrument.
+        times: how often a figure may come.
+        pitches: of the notes; -1 where there are none yet.
+        repeats: for a lag of 1, 2, ..., of how many notes in a row each was that pitch so many notes before.
         nudges: what follows from them; they are asked for more often than they change.
     """
 
     row: int
-    allowed: NDArray[np.int64]
-    pitches: NDArray[np.int64] = field(default_factory=lambda: np.full(LONGEST_FIGURE, -1))
-    repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(LONGEST_FIGURE, np.int64))
+    times: int
+    pitches: list[int] = field(default_factory=lambda: [-1] * LONGEST_FIGURE)
+    repeats: list[int] = field(default_factory=lambda: [0] * LONGEST_FIGURE)
     nudges: list[Nudge] = field(default_factory=list)
 
     def feed(self, pitch: int) -> None:
         """Take the next note."""
-        self.repeats = np.where(self.pitches == pitch, self.repeats + 1, 0)
-        self.pitches = np.concatenate([[pitch], self.pitches[:-1]])
+        self.repeats = [n + 1 if p == pitch else 0 for n, p in zip(self.repeats, self.pitches, strict=True)]
+        self.pitches = [pitch, *self.pitches[:-1]]
         worst: dict[int, int] = {}
-        for lag in np.flatnonzero(self.repeats >= self.allowed):
-            # One more repeat at this lag would be the pitch that came so many notes ago.
-            stale = int(self.pitches[lag])
-            over = int(self.repeats[lag] - self.allowed[lag]) + 1
-            worst[stale] = max(over, worst.get(stale, 0))
+        for lag, repeats in enumerate(self.repeats):
+            over = repeats - (self.times - 1) * (lag + 1) + 1
+            if over > 0:
+                # One more repeat at this lag would be the pitch that came so many notes ago.
+                stale = self.pitches[lag]
+                worst[stale] = max(over, worst.get(stale, 0))
         if INSTRUMENTS[self.row].sustains:
-            for hammered, count in Counter(self.pitches.tolist()).items():
+            for hammered, count in Counter(self.pitches).items():
                 if hammered >= 0 and count > MOST_OF_A_PITCH:
                     worst[hammered] = max(count - MOST_OF_A_PITCH, worst.get(hammered, 0))
-        self.nudges = []
-        for stale, over in worst.items():
-            ids = VOCABULARY.note_id[self.row, 1:, stale]
-            self.nudges.append((ids[ids >= 0], -min(COST * over, MOST_COST)))
+        onsets = VOCABULARY.onset_ids[self.row]
+        self.nudges = [(onsets[stale], -min(COST * over, MOST_COST)) for stale, over in worst.items()]
 
 
 @dataclass(slots=True)
@@ -104,14 +106,13 @@ class Guidance:
 
     def feed(self, token: int, tick: int) -> None:
         """Take the token that came at a time."""
-        row = int(VOCABULARY.instrument_of[token])
-        if row < 0 or VOCABULARY.velocity_of[token] <= 0:
+        _, row, pitch, velocity = VOCABULARY.said[token]
+        if row < 0 or velocity <= 0:
             return
         self._heard[row] = tick
         if row not in self._lines:
-            times = TIMES if INSTRUMENTS[row].sustains else DRUM_TIMES
-            self._lines[row] = _Line(row, (times - 1) * _LAGS)
-        self._lines[row].feed(int(VOCABULARY.pitch_of[token]))
+            self._lines[row] = _Line(row, TIMES if INSTRUMENTS[row].sustains else DRUM_TIMES)
+        self._lines[row].feed(pitch)
 
     def nudges(self, tick: int) -> list[Nudge]:
         """Return token ids and the nats to add to their logits at a time."""

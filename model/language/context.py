@@ -123,7 +123,7 @@ class Clock:
 
     def step(self, token: int) -> Place:
         """Let a token pass; return where it stands."""
-        waited = int(VOCABULARY.wait_ticks[token])
+        waited = VOCABULARY.said[token][0]
         tempo = VOCABULARY.tempo_of(token) if token < VOCABULARY.first_wait else None
         if tempo is not None:
             self.bpm = float(tempo)

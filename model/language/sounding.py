@@ -72,10 +72,10 @@ class Sounding:
 
     def step(self, token: int, tick: int) -> Features:
         """Let a token pass at a time; return what sounds after it, shape [`SOUNDING`]."""
-        instrument, pitch = int(VOCABULARY.instrument_of[token]), int(VOCABULARY.pitch_of[token])
-        if instrument >= 0 and SUSTAINED[instrument]:
+        _, instrument, pitch, velocity = VOCABULARY.said[token]
+        if instrument >= 0 and INSTRUMENTS[instrument].sustains:
             self._since.pop((instrument, pitch), None)
-            if VOCABULARY.velocity_of[token] > 0:
+            if velocity > 0:
                 self._since[instrument, pitch] = tick
         # As `write_note`, number by number: for one moment arrays would cost more than they do.
         out = np.zeros(SOUNDING, np.float32)

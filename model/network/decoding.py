@@ -126,21 +126,14 @@ class NativeReading:
             shared = _alike(indices, features)
             self._session = self.decoder.session(rows, self.capacity - shared, shared)
             self._session.share(shared)
-        # What all begin with, then what each has of its own, then the last tokens: those say what may follow.
-        sequences = np.broadcast_to(self._sequences[:, None], (rows, new))
-        positions = np.broadcast_to(np.arange(self._length, self._length + new, dtype=np.int32), (rows, new))
-
-        def in_order(of_all: NDArray[Any]) -> NDArray[Any]:
-            own = of_all[:, shared:-1].reshape(-1, *of_all.shape[2:])
-            return np.concatenate([of_all[0, :shared], own, of_all[:, -1]])
-
-        where = in_order(sequences)
-        where[:shared] = PREFIX
+        sequences = np.repeat(self._sequences[:, None], new, axis=1)
+        positions = np.repeat(np.arange(self._length, self._length + new, dtype=np.int32)[None], rows, axis=0)
+        sequences[:, :shared] = PREFIX
         logits, _ = self._session.run(
-            where.astype(np.int32),
-            in_order(positions).astype(np.int32),
-            in_order(indices).astype(np.int32),
-            in_order(features).astype(np.float32),
+            _in_order(sequences, shared),
+            _in_order(positions, shared),
+            _in_order(indices, shared),
+            _in_order(features, shared),
             rows,
         )
         self._length += new
@@ -151,15 +144,28 @@ class NativeReading:
         self._sequences = self._sequences[list(rows)]
 
 
+def _in_order(of_all: NDArray[Any], shared: int) -> NDArray[Any]:
+    """Return tokens [N, T] as rows: what all begin with, what each has of its own, and last what each ends with.
+
+    The last tokens say what may follow.
+    """
+    if of_all.shape[1] == 1:
+        return of_all[:, 0]
+    own = of_all[:, shared:-1].reshape(-1, *of_all.shape[2:])
+    return np.concatenate([of_all[0, :shared], own, of_all[:, -1]])
+
+
 _PERIODS = (np.array(TICK_PERIODS, np.float64), np.array(BEAT_PERIODS, np.float64))
 # Where each table begins among the stacked rows: tokens, chord, part, countdown, given.
-_STARTS = np.cumsum([0, len(VOCABULARY), CHORD, PARTS, COUNTDOWN_S])
+_STARTS = np.cumsum([0, len(VOCABULARY), CHORD, PARTS, COUNTDOWN_S]).tolist()
 
 
-def _indices(tokens: NDArray[np.int64], context: Context) -> NDArray[np.int64]:
+def _indices(tokens: NDArray[np.int64], context: Context) -> NDArray[np.int32]:
     """Return rows of the stacked tables, shape [N, T, 5]."""
     _, _, chord, part, countdown, given, _ = context
-    indices: NDArray[np.int64] = np.stack([tokens, chord, part, countdown, given], axis=-1) + _STARTS
+    indices = np.empty((*tokens.shape, len(_STARTS)), np.int32)
+    for n, (table, start) in enumerate(zip((tokens, chord, part, countdown, given), _STARTS, strict=True)):
+        indices[..., n] = table + start
     return indices
 
 
@@ -173,7 +179,7 @@ def _features(context: Context) -> NDArray[np.float32]:
     return np.concatenate([np.sin(angles), np.cos(angles), context.sounding], axis=-1, dtype=np.float32)
 
 
-def _alike(indices: NDArray[np.int64], features: NDArray[np.float32]) -> int:
+def _alike(indices: NDArray[np.int32], features: NDArray[np.float32]) -> int:
     """Return how many tokens all candidates begin with, the last of them left out; none for one candidate.
 
     Whole blocks of the decoder alone: then a candidate gives the same numbers whoever is beside it.
@@ -245,7 +251,7 @@ def stream(session: Session, tokens: NDArray[np.int64], context: Context) -> Log
     count = len(tokens)
     indices, features = _indices(tokens[None], row)[0], _features(row)[0]
     _, heard = session.run(
-        np.zeros(count, np.int32), np.arange(count, dtype=np.int32), indices.astype(np.int32), features, 0, hidden=True
+        np.zeros(count, np.int32), np.arange(count, dtype=np.int32), indices, features, 0, hidden=True
     )
     assert heard is not None
     return heard

@@ -71,13 +71,15 @@ def test_a_stale_pitch_is_drawn_less_often() -> None:
 
 
 def test_keeping_time_moves_waits_to_the_beat_and_leaves_the_chance_to_wait_as_it_was() -> None:
-    waits = np.random.default_rng(0).standard_normal(128, np.float32)
-    beside, allowed = np.arange(128) % 3 > 0, np.arange(128) < 100
+    waits = 3 * np.random.default_rng(0).standard_normal((3, 128), np.float32)
+    beside = np.arange(128) % np.array([[3], [2], [3]]) > 0
+    # The last may not wait at all.
+    allowed = np.arange(128) < np.array([[100], [128], [0]])
     before = waits.copy()
     keep_time(waits, allowed, beside)
-    np.testing.assert_allclose(np.exp(waits[allowed]).sum(), np.exp(before[allowed]).sum(), rtol=1e-5)
-    moved = waits - before
-    np.testing.assert_allclose(moved[~beside].mean() - moved[beside].mean(), OFF_BEAT, rtol=1e-4)
-    none = before.copy()
-    keep_time(none, np.zeros(128, bool), beside)
-    np.testing.assert_array_equal(none, before)
+    for n in (0, 1):
+        mine = allowed[n]
+        np.testing.assert_allclose(np.exp(waits[n, mine]).sum(), np.exp(before[n, mine]).sum(), rtol=1e-5)
+        moved = waits[n] - before[n]
+        np.testing.assert_allclose(moved[~beside[n]].mean() - moved[beside[n]].mean(), OFF_BEAT, rtol=1e-4)
+    np.testing.assert_array_equal(waits[2], before[2])
