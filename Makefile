@@ -11,7 +11,7 @@ ARGS ?=
 SETLIST ?= setlists/concert.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup concert test lint test-obs bench bench-gpu bench-training bench-speed bench-ablations bench-scaling \
+.PHONY: help setup concert test lint test-slow test-obs bench bench-gpu bench-training bench-speed bench-ablations bench-scaling \
     bench-peer lock clean
 
 help:  ## what can be made
@@ -24,12 +24,15 @@ concert: setup  ## set up, then play setlists/concert.yaml
 	@$(VENV)/bin/conductor run $(SETLIST) $(ARGS)
 
 test: $(VENV)/.dev lint  ## set up, then lint, types and tests (without OBS)
-	$(PYTEST) -m "not air" $(ARGS)
+	$(PYTEST) -m "not air and not slow" $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+test-slow: $(VENV)/.dev  ## the tests that take minutes: every kernel compiled for every GPU
+	$(PYTEST) -m slow $(ARGS)
 
 test-obs: $(VENV)/.dev $(VENV)/.air  ## the tests against real OBS, an RTMP server and Xvfb
 	$(PYTEST) -m air tests/air $(ARGS)

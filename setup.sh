@@ -145,7 +145,7 @@ case $stage in
         install_python_packages requirements.lock
         # Editable: the programme runs from this folder.
         pip install --no-deps -e . || fail "the programme itself was not installed (see above)"
-        $venv/bin/python -m kernels.decoder.library
+        $venv/bin/python -m kernels.native.library
         ;;
     dev)
         lock=requirements-dev.lock

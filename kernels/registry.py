@@ -1,4 +1,4 @@
-"""All kernels there are: every module of this package that lists how its own are built."""
+"""All kernels there are: every module of operations that lists how its own are built."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 
-import kernels
 from kernels.proof.build import Build
 
 __all__ = ["builds", "modules"]
 
+FOLDERS = ("kernels.attention", "kernels.training", "kernels.decoding")
+
 
 def modules() -> list[str]:
-    """Return the names of the modules that hold operations, in alphabetical order."""
-    return [f"kernels.{found.name}" for found in pkgutil.iter_modules(kernels.__path__) if not found.ispkg]
+    """Return the names of the modules of operations."""
+    return [
+        found.name
+        for folder in FOLDERS
+        for found in pkgutil.iter_modules(importlib.import_module(folder).__path__, f"{folder}.")
+    ]
 
 
 def builds(names: Sequence[str] | None = None) -> dict[str, Build]:
     """Return every build by its name.
 
     Args:
-        names: modules to look into; those of this package by default.
+        names: modules to look into; all modules of operations by default.
 
     Raises:
         ImportError: there is no such module.
@@ -29,8 +34,6 @@ def builds(names: Sequence[str] | None = None) -> dict[str, Build]:
     """
     found: dict[str, Build] = {}
     for name in modules() if names is None else names:
-        if name == __name__:
-            continue
         for build in getattr(importlib.import_module(name), "BUILDS", ()):
             # A module may import those of another.
             if found.setdefault(build.name, build) is not build:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kernels.sampling import log_sum_exp, pack, sample
+from kernels.decoding.sampling import log_sum_exp, pack, sample
 from model.composing.candidate import Candidate
 from model.composing.guidance import OFF_BEAT
 from model.language.vocabulary import VOCABULARY

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from kernels.decoder.engine import Decoder, Precision, Session
+from kernels.native.engine import Decoder, Precision, Session
 from model.critic.network import Critic
 from model.critic.spans import MOST_TOKENS, Row
 from model.network.decoding import native_decoder, stream

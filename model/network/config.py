@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kernels.patterns import CAUSAL, Pattern
+from kernels.attention.patterns import CAUSAL, Pattern
 
 # What the layers that do not look back over the whole context see; "alternate" is strided and fixed by turns.
 SPARSE = ("window", "strided", "fixed", "alternate")

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 
-from kernels.patterns import Pattern
+from kernels.attention.patterns import Pattern
 from model.composing.sampler import KEPT
 from model.language.sounding import SOUNDING
 from model.language.vocabulary import VOCABULARY

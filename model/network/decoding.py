@@ -2,7 +2,7 @@
 
 Shapes: N candidates, T tokens, V vocabulary.
 
-Two ways, one face. `NativeReading` is the compiled decoder (`kernels.decoder`),
+Two ways, one face. `NativeReading` is the compiled decoder (`kernels.native`),
 fast on a CPU; `TorchReading` is the transformer's own `step`, the reference, and
 what composes where there is no compiler.
 """
@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kernels.decoder.engine import BLOCK, PREFIX, Decoder, LayerWeights, Precision, Session, Shape, Tables
-from kernels.decoder.library import library
+from kernels.native.engine import BLOCK, PREFIX, Decoder, LayerWeights, Precision, Session, Shape, Tables
+from kernels.native.library import library
 from model.language.context import CHORD, COUNTDOWN_S, PARTS, Context
 from model.language.sounding import SOUNDING
 from model.language.vocabulary import VOCABULARY

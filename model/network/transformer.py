@@ -28,11 +28,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from kernels.attention import attention
-from kernels.cross_entropy import linear_cross_entropy
-from kernels.embedding import embedding_sum
-from kernels.embedding import time_features as periodic
-from kernels.norm import norm_residual
+from kernels.attention.operation import attention
+from kernels.training.cross_entropy import linear_cross_entropy
+from kernels.training.embedding import embedding_sum
+from kernels.training.embedding import time_features as periodic
+from kernels.training.norm import norm_residual
 from model.instruments import INSTRUMENTS
 from model.language.context import CHORD, COUNTDOWN_S, PARTS
 from model.language.sounding import SOUNDING

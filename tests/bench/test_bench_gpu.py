@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from kernels.attention.patterns import CAUSAL, Pattern
 from kernels.dispatch import INTERPRETED
-from kernels.patterns import CAUSAL, Pattern
 from kernels.proof.build import Work
 from kernels.proof.targets import TARGETS
 from tests.bench import bench_gpu

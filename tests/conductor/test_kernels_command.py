@@ -11,7 +11,7 @@ from conductor.cli import main
 from kernels.dispatch import HAS_TRITON
 from tests.conductor.refusals import Printed
 
-ASKED = ["kernels", "--module", "tests.kernels.specimens", "--processes", "1"]
+ASKED = ["kernels", "--module", "tests.kernels.proof.specimens", "--processes", "1"]
 needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed")
 
 

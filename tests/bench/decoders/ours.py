@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.decoder.engine import Precision
+from kernels.native.engine import Precision
 from model.language.context import Context
 from model.network.decoding import NativeReading, native_decoder
 from model.network.transformer import Places, Transformer

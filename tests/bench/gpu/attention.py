@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-from kernels.attention import attention
-from kernels.patterns import CAUSAL, Pattern
+from kernels.attention.operation import attention
+from kernels.attention.patterns import CAUSAL, Pattern
 from kernels.proof.build import Work
 from tests.bench.gpu.case import Case
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-from kernels.decode_attention import decode_attention
+from kernels.decoding.decode_attention import decode_attention
 from kernels.proof.build import Work
 from tests.bench.gpu.case import Case
 

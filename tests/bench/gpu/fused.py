@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kernels.cross_entropy import linear_cross_entropy
-from kernels.embedding import embedding_sum
-from kernels.norm import norm_residual
+from kernels.decoding.sampling import pack, sample
 from kernels.proof.build import Work
-from kernels.sampling import pack, sample
+from kernels.training.cross_entropy import linear_cross_entropy
+from kernels.training.embedding import embedding_sum
+from kernels.training.norm import norm_residual
 from tests.bench.gpu.case import Case, compiled
 
 __all__ = ["full", "medium", "small"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.decoder.engine import Precision
+from kernels.native.engine import Precision
 from model.critic.hearing import judge_of
 from model.critic.inner import InnerCritic
 from model.critic.network import Critic, CriticCard, digest, load_critic, save_critic, score

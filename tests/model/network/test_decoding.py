@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.decoder.engine import Precision
+from kernels.native.engine import Precision
 from model.language.context import Context, beats_at, place
 from model.language.tokenizer import encode_body
 from model.language.vocabulary import VOCABULARY

@@ -1,0 +1,1 @@
+"""Attention in training: full, windowed, strided and fixed, forward and backward."""

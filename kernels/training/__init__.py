@@ -1,0 +1,1 @@
+"""What else training computes much of: norms, sums of embeddings, the loss."""
