@@ -12,7 +12,7 @@ SETLIST ?= setlists/concert.yaml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup concert test lint test-slow test-obs bench bench-gpu bench-training bench-speed bench-ablations bench-scaling \
-    bench-peer lock clean
+    bench-peer bench-decode lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
