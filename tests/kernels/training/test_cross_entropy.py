@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from kernels.training import cross_entropy, cross_entropy_kernels
 from kernels.dispatch import INTERPRETED
+from kernels.training import cross_entropy, cross_entropy_kernels
 from kernels.training.cross_entropy import linear_cross_entropy
 
 torch.set_num_threads(1)

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.training import embedding_gradients, embedding_kernels
 from kernels.dispatch import INTERPRETED
+from kernels.training import embedding_gradients, embedding_kernels
 from kernels.training.embedding import embedding_sum
 
 torch.set_num_threads(1)

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kernels.training import norm
 from kernels.dispatch import INTERPRETED
+from kernels.training import norm
 from kernels.training.norm import norm_residual
 
 torch.set_num_threads(1)
