@@ -25,6 +25,7 @@ from model.language.context import CHORD, COUNTDOWN_S, PARTS, Context
 from model.language.sounding import SOUNDING
 from model.language.vocabulary import VOCABULARY
 from model.network.cache import Cache
+from model.network.packed import PackedLinear, can_pack, packed
 from model.network.transformer import BEAT_PERIODS, TICK_PERIODS, TIME_FEATURES, Block, Places, Transformer
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,18 @@ def reader(model: Transformer) -> Reader:
     """Return how to read on with a model: by the compiled decoder where there can be one, else by torch."""
     decoder = native_decoder(model, precision_of(model))
     if decoder is None:
-        return Reader(lambda rows, capacity: TorchReading(model, rows, capacity), native=False)
+        return torch_reader(model)
     return Reader(lambda rows, capacity: NativeReading(decoder, rows, capacity), native=True)
+
+
+@torch.no_grad()
+def torch_reader(model: Transformer) -> Reader:
+    """Return how to read on with a model by torch, with packed weights where they help."""
+    table_VC = model.table().to(next(model.parameters()).dtype)
+    logits_of = None
+    if can_pack(model):
+        model, logits_of = packed(model), PackedLinear(table_VC)
+    return Reader(lambda rows, capacity: TorchReading(model, table_VC, logits_of, rows, capacity), native=False)
 
 
 def precision_of(model: Transformer) -> Precision:
@@ -77,14 +88,26 @@ def precision_of(model: Transformer) -> Precision:
 
 
 class TorchReading:
-    """Reading by torch."""
+    """Reading by torch.
 
-    def __init__(self, model: Transformer, rows: int, capacity: int) -> None:
-        self.model = model
-        self.dtype = next(model.parameters()).dtype
-        self.cache = Cache(model.config, rows, capacity, self.dtype)
-        with torch.no_grad():
-            self.table_VC = model.table().to(self.dtype)
+    Args:
+        model: as it is, or with packed weights.
+        table_VC: its token table.
+        logits_of: multiplies with the table; None for plainly.
+        rows: candidates.
+        capacity: tokens there is room for.
+    """
+
+    def __init__(
+        self,
+        model: Transformer,
+        table_VC: Tensor,
+        logits_of: Callable[[Tensor], Tensor] | None,
+        rows: int,
+        capacity: int,
+    ) -> None:
+        self.model, self.table_VC, self.logits_of = model, table_VC, logits_of
+        self.cache = Cache(model.config, rows, capacity, table_VC.dtype)
 
     @property
     def length(self) -> int:
@@ -95,7 +118,9 @@ class TorchReading:
     def read(self, tokens: NDArray[np.int64], context: Context) -> Logits:
         """See `Reading.read`."""
         places = Places._make(torch.from_numpy(np.ascontiguousarray(field)) for field in context)
-        logits: Logits = self.model.step(torch.from_numpy(tokens), places, self.cache, self.table_VC).numpy()
+        logits: Logits = self.model.step(
+            torch.from_numpy(tokens), places, self.cache, self.table_VC, self.logits_of
+        ).numpy()
         return logits
 
     def keep(self, rows: Sequence[int]) -> None:

@@ -40,6 +40,8 @@ from model.language.vocabulary import VOCABULARY
 from model.network.config import Config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from model.network.cache import Cache
 
 # Periods of the time features: 20 ms to 164 s in ticks, and a 32nd to 16 quarter notes in beats.
@@ -283,7 +285,14 @@ class Transformer(nn.Module):
         out: Tensor = self.norm(x_BTC)
         return out
 
-    def step(self, tokens_BT: Tensor, places: Places, cache: Cache, table_VC: Tensor) -> Tensor:
+    def step(
+        self,
+        tokens_BT: Tensor,
+        places: Places,
+        cache: Cache,
+        table_VC: Tensor,
+        logits_of: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """Read new tokens after those in the cache; return the logits after the last.
 
         Args:
@@ -291,6 +300,7 @@ class Transformer(nn.Module):
             places: the context of each new token.
             cache: what came before; the new tokens are added to it.
             table_VC: the token table, made once by the caller.
+            logits_of: multiplies the normed stream by the table; None for plainly.
 
         Returns:
             Logits, shape [B, V], float32.
@@ -303,7 +313,8 @@ class Transformer(nn.Module):
             assert isinstance(block, Block)
             x_BTC = block.step(x_BTC, embedded_BTC, cos, sin, cache, layer)
         cache.advance(new)
-        return F.linear(self.norm(x_BTC[:, -1]), table_VC).float()
+        last_BC = self.norm(x_BTC[:, -1])
+        return (F.linear(last_BC, table_VC) if logits_of is None else logits_of(last_BC)).float()
 
     def forward(self, tokens_BT: Tensor, places: Places) -> Tensor:
         """Return logits of each next token.

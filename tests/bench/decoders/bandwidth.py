@@ -24,8 +24,8 @@ MEMORY_BYTES, NEAR_BYTES = 256 * 2**20, 16 * 2**20
 LONG_S = 0.15
 SIDE = 2048
 # Bytes of a number of the weights, and of keys and values.
-WEIGHT_BYTES = {"int8": 1, "bfloat16": 2, "float32": 4}
-CACHE_BYTES = {"int8": 2, "bfloat16": 2, "float32": 4}
+WEIGHT_BYTES = {"int8": 1, "bfloat16": 2, "torch": 2, "float32": 4}
+CACHE_BYTES = {"int8": 2, "bfloat16": 2, "torch": 2, "float32": 4}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tests.bench.decoders.case import Case
 from tests.bench.decoders.worker import PeerError, Worker
 
 # Root mean square of the logits' error, as a part of their standard deviation.
-TOLERANCES = {"float32": 1e-4, "bfloat16": 0.03, "int8": 0.08}
+TOLERANCES = {"float32": 1e-4, "bfloat16": 0.03, "torch": 0.03, "int8": 0.08}
 # A turn of fewer seconds is tried twice before the fastest variant is chosen.
 SHORT_S = 2.0
 HF, OURS, NATIVE = "hf", "ours", ("ctranslate2", "llama_cpp")

@@ -15,7 +15,7 @@ from model.language.tokenizer import encode_body
 from model.language.vocabulary import VOCABULARY
 from model.network.checkpoint import load
 from model.network.config import PRESETS, Config
-from model.network.decoding import NativeReading, TorchReading, native_decoder, reader
+from model.network.decoding import NativeReading, TorchReading, native_decoder, reader, torch_reader
 from model.network.transformer import Places, Transformer
 from tests.model.making import SHORT_SIGHTED, lively, tune
 
@@ -59,7 +59,7 @@ def test_step_by_step_it_says_what_the_transformer_says(model: Transformer, nati
     expected = full(model, tokens, context)
     decoder = native_decoder(model, "float32")
     assert decoder is not None
-    reading = NativeReading(decoder, 3, 100) if native else TorchReading(model, 3, 100)
+    reading = NativeReading(decoder, 3, 100) if native else torch_reader(model)(3, 100)
     np.testing.assert_allclose(reading.read(tokens[:, :50], part(context, 0, 50)), expected[:, 49], atol=2e-3)
     kept = [0, 1, 2]
     for t in range(50, 90):
@@ -123,6 +123,19 @@ def test_without_a_compiler_or_with_an_odd_shape_torch_reads(
     tokens, context = rows(1)
     said = reader(model)(1, 400).read(tokens, context)
     np.testing.assert_allclose(said, full(model, tokens, context)[:, -1], atol=2e-3)
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this processor has no bfloat16")
+def test_with_packed_weights_torch_says_the_same(model: Transformer) -> None:
+    half = lively(SHORT_SIGHTED).to(torch.bfloat16)
+    tokens, context = rows(2)
+    fast = torch_reader(half)(2, 400)
+    assert isinstance(fast, TorchReading)
+    assert fast.logits_of is not None
+    plain = TorchReading(half, half.table().detach(), None, 2, 400)
+    said = fast.read(tokens, context)
+    np.testing.assert_allclose(said, plain.read(tokens, context), atol=0.15)
+    np.testing.assert_allclose(said, full(model, tokens, context)[:, -1], atol=0.5)
 
 
 @pytest.mark.parametrize("preset", ["tiny", "small"])
