@@ -26,7 +26,7 @@ VARIANTS: tuple[Variant, ...] = ("int8", "float32", "torch")
 
 
 class Ours:
-    """A reader as `tests.bench.decoders.eager.Decoding`; in the compiled one each thread has its share of candidates."""
+    """A reader as `tests.bench.decoders.eager.Decoding`; in the compiled one each thread has its share of them."""
 
     def __init__(self, network: Transformer, candidates: int, capacity: int, variant: Variant) -> None:
         self.begin, self.capacity = _reader(network, variant), capacity
