@@ -72,8 +72,7 @@ class Sampler:
     def __init__(self, model: Transformer, context: int | None = None, threads: int | None = None) -> None:
         self.context = context or model.config.context
         self.read_by = reader(model)
-        # Torch has its own way to use several threads.
-        self.threads = (threads or torch.get_num_threads()) if self.read_by.native else 1
+        self.threads = threads or torch.get_num_threads()
 
     def draw(
         self,
@@ -105,11 +104,17 @@ class Sampler:
         ]
         growth = _Growth(self, settings, everyone, progress, cancelled)
         groups = [everyone[n :: self.threads] for n in range(min(self.threads, len(everyone)))]
-        if len(groups) == 1:
-            growth.grow(everyone)
-        else:
-            with ThreadPoolExecutor(len(groups)) as pool:
-                list(pool.map(growth.grow, groups))
+        # A few rows have little to share out: torch takes longer on several threads than on one.
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            if len(groups) == 1:
+                growth.grow(everyone)
+            else:
+                with ThreadPoolExecutor(len(groups)) as pool:
+                    list(pool.map(growth.grow, groups))
+        finally:
+            torch.set_num_threads(before)
         return everyone
 
 

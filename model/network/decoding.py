@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,21 +47,8 @@ class Reading(Protocol):
         """Go on with some of the candidates, in this order."""
 
 
-@dataclass(frozen=True)
-class Reader:
-    """How a model is read on with: called with rows and tokens of room, it begins a reading.
-
-    Attributes:
-        begin: makes a reading.
-        native: whether by the compiled decoder, each reading on one thread.
-    """
-
-    begin: Callable[[int, int], Reading]
-    native: bool
-
-    def __call__(self, rows: int, capacity: int) -> Reading:
-        """Begin to read so many candidates, with room for so many tokens each."""
-        return self.begin(rows, capacity)
+# Begins to read so many candidates, with room for so many tokens each; a reading is one thread's.
+Reader = Callable[[int, int], Reading]
 
 
 def reader(model: Transformer) -> Reader:
@@ -69,7 +56,7 @@ def reader(model: Transformer) -> Reader:
     decoder = native_decoder(model, precision_of(model))
     if decoder is None:
         return torch_reader(model)
-    return Reader(lambda rows, capacity: NativeReading(decoder, rows, capacity), native=True)
+    return partial(NativeReading, decoder)
 
 
 @torch.no_grad()
@@ -79,7 +66,7 @@ def torch_reader(model: Transformer) -> Reader:
     logits_of = None
     if can_pack(model):
         model, logits_of = packed(model), PackedLinear(table_VC)
-    return Reader(lambda rows, capacity: TorchReading(model, table_VC, logits_of, rows, capacity), native=False)
+    return partial(TorchReading, model, table_VC, logits_of)
 
 
 def precision_of(model: Transformer) -> Precision:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -26,11 +27,13 @@ VARIANTS: tuple[Variant, ...] = ("int8", "float32", "torch")
 
 
 class Ours:
-    """A reader as `tests.bench.decoders.eager.Decoding`; in the compiled one each thread has its share of them."""
+    """A reader as `tests.bench.decoders.eager.Decoding`; each thread has its share of the candidates."""
 
     def __init__(self, network: Transformer, candidates: int, capacity: int, variant: Variant) -> None:
         self.begin, self.capacity = _reader(network, variant), capacity
-        parts = min(threads(), candidates) if self.begin.native else 1
+        parts = min(threads(), candidates)
+        # As the sampler has it: each thread on its own.
+        torch.set_num_threads(1)
         self.rows = [slice(a, b) for a, b in pairwise(candidates * n // parts for n in range(parts + 1))]
         self.pool = ThreadPoolExecutor(parts)
         self.readings: list[Reading] = []
@@ -70,7 +73,7 @@ def _reader(network: Transformer, variant: Variant) -> Reader:
     decoder = native_decoder(network, variant)
     if decoder is None:
         raise RuntimeError("there is no compiled decoder on this machine, or not of this shape")
-    return Reader(lambda rows, capacity: NativeReading(decoder, rows, capacity), native=True)
+    return partial(NativeReading, decoder)
 
 
 def make(case: Case, variant: Variant) -> Greedy:

@@ -95,8 +95,7 @@ def test_a_piece_longer_than_the_context_slides_on(model: Transformer) -> None:
         begun.append(usual(rows, capacity))
         return begun[-1]
 
-    usual = sampler.read_by.begin
-    sampler.read_by = replace(sampler.read_by, begin=begin)
+    usual, sampler.read_by = sampler.read_by, begin
     candidates = sampler.draw(replace(ASKED, length_s=30.0, candidates=2))
     assert len(begun) > 3
     assert all(reading.length == 40 for reading in begun[:-1])
