@@ -26,16 +26,18 @@ def draw(
     candidates: Sequence[Candidate],
     *,
     seed: int,
+    step: int,
     temperature: float,
     top_p: float,
 ) -> list[tuple[int, float]]:
-    """Draw a token for each candidate, by the seed, its number and how much it has composed.
+    """Draw a token for each candidate, by the seed, the step and its number.
 
     Args:
         logits_NV: of the model; nudged in place.
         allowed_NV: what each may say.
-        candidates: who draws, all of whom have composed equally much.
+        candidates: who draws.
         seed: of the piece.
+        step: how often has been drawn before.
         temperature: see `model.composing.prompt.Prompt`.
         top_p: the same.
 
@@ -50,7 +52,7 @@ def draw(
         bits,
         torch.tensor([candidate.number for candidate in candidates]),
         seed,
-        candidates[0].composed,
+        step,
         temperature=temperature,
         top_p=top_p,
     )

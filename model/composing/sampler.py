@@ -155,7 +155,7 @@ class _Growth:
             self._check()
             allowed = np.stack([c.grammar.mask() for c in growing])
             for candidate, (token, log_probability) in zip(
-                growing, self._draw(logits_NV, allowed, growing), strict=True
+                growing, self._draw(logits_NV, allowed, growing, 1 + steps), strict=True
             ):
                 candidate.take(token)
                 candidate.log_probability += log_probability
@@ -176,10 +176,12 @@ class _Growth:
                 self._tell()
 
     def _draw(
-        self, logits_NV: NDArray[np.float32], allowed_NV: NDArray[np.bool_], growing: list[Candidate]
+        self, logits_NV: NDArray[np.float32], allowed_NV: NDArray[np.bool_], growing: list[Candidate], step: int
     ) -> list[tuple[int, float]]:
         asked = self.settings
-        return draw(logits_NV, allowed_NV, growing, seed=asked.seed, temperature=asked.temperature, top_p=asked.top_p)
+        return draw(
+            logits_NV, allowed_NV, growing, seed=asked.seed, step=step, temperature=asked.temperature, top_p=asked.top_p
+        )
 
     def _check(self) -> None:
         with self._telling:
@@ -198,7 +200,7 @@ class _Growth:
         """Draw the last word of each header, its tempo."""
         logits_NV, _ = self._read(group)
         allowed = np.tile(IS_TEMPO, (len(group), 1))
-        for candidate, (token, _) in zip(group, self._draw(logits_NV, allowed, group), strict=True):
+        for candidate, (token, _) in zip(group, self._draw(logits_NV, allowed, group, 0), strict=True):
             candidate.head.append(token)
             candidate.clock.bpm = float(VOCABULARY.tempo_of(token) or candidate.clock.bpm)
 

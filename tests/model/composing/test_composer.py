@@ -77,7 +77,8 @@ class TestACritic:
         assert len(set(liking)) == 3
         assert [j.critic for j in take.judgements] == [None] * 3
         assert [j.nats_per_token for j in again.judgements] == [j.nats_per_token for j in take.judgements]
-        best = max(j.critic for j in again.judgements if j.critic is not None and len(j.faults) == 0)
+        fewest = min(len(j.faults) for j in again.judgements)
+        best = max(j.critic for j in again.judgements if j.critic is not None and len(j.faults) == fewest)
         assert again.judgements[again.chosen].critic == best
 
     def test_of_another_checkpoint_is_refused(self, judged: Path, tmp_path: Path) -> None:

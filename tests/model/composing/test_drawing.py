@@ -12,8 +12,8 @@ from model.language.context import Clock
 from model.language.vocabulary import VOCABULARY
 
 
-def fresh(number: int = 0, composed: int = 0) -> Candidate:
-    return Candidate([], Grammar(("piano",), 600), Clock(600), number, composed=composed)
+def fresh(number: int = 0) -> Candidate:
+    return Candidate([], Grammar(("piano",), 600), Clock(600), number)
 
 
 def test_tamer_settings_are_less_surprising() -> None:
@@ -22,7 +22,7 @@ def test_tamer_settings_are_less_surprising() -> None:
 
     def surprise(temperature: float = 1.0, top_p: float = 1.0) -> float:
         drawn = [
-            draw(logits.copy(), everything, [fresh(composed=n)], seed=0, temperature=temperature, top_p=top_p)[0][1]
+            draw(logits.copy(), everything, [fresh()], seed=0, step=n, temperature=temperature, top_p=top_p)[0][1]
             for n in range(200)
         ]
         return -float(np.mean(drawn))
@@ -41,12 +41,12 @@ def test_tokens_come_as_often_as_their_chances_say_and_others_never() -> None:
     for token, chance in chances.items():
         logits[:, token] = np.log(chance)
     many = [fresh(number) for number in range(rows)]
-    drawn = draw(logits.copy(), allowed, many, seed=1, temperature=1.0, top_p=1.0)
+    drawn = draw(logits.copy(), allowed, many, seed=1, step=0, temperature=1.0, top_p=1.0)
     for token, chance in chances.items():
         assert abs(np.mean([t == token for t, _ in drawn]) - chance) < 4 * np.sqrt(chance * (1 - chance) / rows)
     assert all(abs(nats - np.log(chances[token])) < 1e-5 for token, nats in drawn)
     # The nucleus ends with the token that reaches top-p: half, then 0.8.
-    nucleus = draw(logits[:200].copy(), allowed[:200], many[:200], seed=1, temperature=1.0, top_p=0.7)
+    nucleus = draw(logits[:200].copy(), allowed[:200], many[:200], seed=1, step=0, temperature=1.0, top_p=0.7)
     assert {token for token, _ in nucleus} == {10, 20}
 
 
@@ -60,9 +60,9 @@ def test_a_stale_pitch_is_drawn_less_often() -> None:
         for _ in range(40 if stale else 0):
             candidate.guidance.feed(hammered, 0)
         found = []
-        for candidate.composed in range(300):
+        for step in range(300):
             logits = np.zeros((1, len(VOCABULARY)), np.float32)
-            ((token, nats),) = draw(logits, allowed, [candidate], seed=3, temperature=1.0, top_p=1.0)
+            ((token, nats),) = draw(logits, allowed, [candidate], seed=3, step=step, temperature=1.0, top_p=1.0)
             assert abs(nats - np.log(0.5)) < 1e-6, "its chance is the model's own"
             found.append(token == hammered)
         return float(np.mean(found))
