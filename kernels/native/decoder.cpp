@@ -3,7 +3,6 @@
 // A row is one token of one sequence. Rows of a sequence are given in order; each sees itself and
 // what came before. What a row gives does not depend on the rows beside it.
 
-#include <memory>
 #include <vector>
 
 #include "attention.h"

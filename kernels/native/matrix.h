@@ -13,12 +13,12 @@ inline int per_word(Precision p) { return p == FLOAT32 ? 1 : 4; }
 
 // A matrix as lines: for each 16 outputs, all inputs.
 struct Matrix {
-    int outputs = 0, inputs = 0, blocks = 0, groups = 0;
+    int blocks = 0, groups = 0;
     Aligned<Words> lines;
     Aligned<float> scale, offset;  // of each output, for bytes
 
     void pack(const float* weights, int out, int in, Precision precision) {
-        outputs = out, inputs = in, blocks = (out + LANES - 1) / LANES, groups = in / per_word(precision);
+        blocks = (out + LANES - 1) / LANES, groups = in / per_word(precision);
         lines = Aligned<Words>(static_cast<size_t>(blocks) * groups);
         if (precision == INT8) scale = Aligned<float>(blocks * LANES), offset = Aligned<float>(blocks * LANES);
         for (int o = 0; o < out; ++o) {

@@ -122,7 +122,8 @@ class NativeReading:
         self.decoder, self.capacity = decoder, capacity
         self._length = 0
         self._sequences = np.arange(rows, dtype=np.int32)
-        self._session = decoder.session(1, 1)
+        # Made at the first reading, which tells how much is shared.
+        self._session: Session | None = None
 
     @property
     def length(self) -> int:
@@ -134,7 +135,7 @@ class NativeReading:
         indices, features = _indices(tokens, context), _features(context)
         rows, new = tokens.shape
         shared = 0
-        if self._length == 0:
+        if self._session is None:
             shared = _alike(indices, features)
             self._session = self.decoder.session(rows, self.capacity - shared, shared)
             self._session.share(shared)
@@ -218,8 +219,8 @@ def native_decoder(
         norm: weight of the last norm in place of the model's own; such a decoder hears and says nothing.
     """
     config = model.config
-    speaks = norm is None
-    output = _floats(model.table()) if speaks else np.zeros((0, config.width), np.float32)
+    table = _floats(model.table())
+    output = table if norm is None else table[:0]
     shape = Shape(
         config.width,
         config.heads,
@@ -241,14 +242,12 @@ def native_decoder(
     if library() is None:
         return None
     places = model.places
-    tables = (model.table(), *(t.weight for t in (places.chord, places.part, places.countdown, places.given)))
+    stacked = [table, *(_floats(t.weight) for t in (places.chord, places.part, places.countdown, places.given))]
     features = np.concatenate([_floats(places.time.weight).T, _floats(places.sounding.weight).T])
-    rest = Tables(
-        _floats(*tables), np.ascontiguousarray(features), _floats(model.norm.weight if norm is None else norm), output
-    )
-    return Decoder(
-        shape, [_layer(block) for block in blocks or model.blocks if isinstance(block, Block)], rest, precision
-    )
+    last = _floats(model.norm.weight if norm is None else norm)
+    rest = Tables(np.concatenate(stacked), np.ascontiguousarray(features), last, output)
+    layers = [_layer(block) for block in blocks or model.blocks if isinstance(block, Block)]
+    return Decoder(shape, layers, rest, precision)
 
 
 def stream(session: Session, tokens: NDArray[np.int64], context: Context) -> Logits:
