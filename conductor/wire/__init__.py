@@ -1,0 +1,48 @@
+"""Messages between the conductor and its three workers.
+
+Each worker listens on a Unix socket in the show's run folder, so that it
+outlives a conductor that dies and serves the next one. A message is one line
+of JSON with its kind; the newest connection is the one that is answered.
+"""
+
+from conductor.wire.composing import Cancel, Change, Compose, Composed, Progress, Refused, Revised
+from conductor.wire.link import Link, connect, serve
+from conductor.wire.message import Fault, Hello, Message, NoteRow, Quit, decode, encode
+from conductor.wire.playing import Drop, Ended, Fade, Follow, Go, Levels, Load, Replaced, Revise, Started
+from conductor.wire.showing import Announce, Answer, FeedStatus, Next, Offer, Record
+
+__all__ = [
+    "Announce",
+    "Answer",
+    "Cancel",
+    "Change",
+    "Compose",
+    "Composed",
+    "Drop",
+    "Ended",
+    "Fade",
+    "Fault",
+    "FeedStatus",
+    "Follow",
+    "Go",
+    "Hello",
+    "Levels",
+    "Link",
+    "Load",
+    "Message",
+    "Next",
+    "NoteRow",
+    "Offer",
+    "Progress",
+    "Quit",
+    "Record",
+    "Refused",
+    "Replaced",
+    "Revise",
+    "Revised",
+    "Started",
+    "connect",
+    "decode",
+    "encode",
+    "serve",
+]

@@ -1,0 +1,117 @@
+"""Between the conductor and the composer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from conductor.wire.message import Message, NoteRow
+
+# conductor -> composer.
+
+
+@dataclass(frozen=True, slots=True)
+class Compose(Message):
+    """Compose a piece; answered by Progress and then Composed or Refused.
+
+    Attributes:
+        request_id: names the request in the answers.
+        prompt: fields of `model.composing.prompt.Prompt` as plain values.
+        out: path without ending; the piece is written as `<out>.mid`.
+    """
+
+    request_id: str
+    prompt: dict[str, Any]
+    out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Message):
+    """Compose the rest of a piece anew, at once and beside what is composed; answered by Revised, then as Compose.
+
+    Attributes:
+        request_id: names the request in the answers.
+        piece: which piece; a later change of the same piece takes the place of an earlier one.
+        prompt: as of Compose, with `continue_from` and `at_s`.
+        out: path without ending; the whole piece is written as `<out>.mid`.
+    """
+
+    request_id: str
+    piece: str
+    prompt: dict[str, Any]
+    out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Message):
+    """Stop composing a request; answered by Refused."""
+
+    request_id: str
+
+
+# composer -> conductor.
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Message):
+    """How far composing is.
+
+    Attributes:
+        fraction: 0 to 1.
+        composed_s: seconds of music so far, all candidates together.
+    """
+
+    request_id: str
+    fraction: float
+    composed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revised(Message):
+    """A section of a changed piece is ready.
+
+    Attributes:
+        notes: those that begin at or after the change's `at_s`, all sections so far.
+        tempi: (time_s, bpm) marks of the whole piece.
+        until_s: notes before it are final.
+        duration_s: end of the last note so far.
+        final: whether nothing more is to come.
+    """
+
+    request_id: str
+    notes: list[NoteRow]
+    tempi: list[tuple[float, float]]
+    until_s: float
+    duration_s: float
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Composed(Message):
+    """A take is ready.
+
+    Attributes:
+        midi: path of the written MIDI file.
+        notes: the notes, for player and feed.
+        tempi: (time_s, bpm) marks.
+        duration_s: end of the last note.
+        seconds: wall time composing took.
+        provenance: checkpoint hash, seed, prompt and all scores.
+    """
+
+    request_id: str
+    midi: str
+    notes: list[NoteRow]
+    tempi: list[tuple[float, float]]
+    duration_s: float
+    seconds: float
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Message):
+    """A request ended without a piece: an error, or it was cancelled."""
+
+    request_id: str
+    reason: str
+    retryable: bool

@@ -1,0 +1,79 @@
+"""What all messages are: values with a kind, a line of JSON each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from conductor.errors import WireError
+
+# (onset_s, pitch, instrument, duration_s, velocity), the order of model.notes.Note
+NoteRow = tuple[float, int, str, float, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Base of all messages; the class name is the kind on the wire."""
+
+    kinds: ClassVar[dict[str, type[Message]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        Message.kinds[cls.__name__] = cls
+
+
+# To any worker.
+
+
+@dataclass(frozen=True, slots=True)
+class Quit(Message):
+    """Finish what is being written and exit."""
+
+
+# From any worker.
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """The first message of every worker to every conductor that connects."""
+
+    worker: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault(Message):
+    """Something went wrong that a person should read."""
+
+    worker: str
+    reason: str
+    retryable: bool = False
+
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {}
+
+
+def encode(message: Message) -> bytes:
+    """Return the message as one line of JSON, newline included."""
+    if not is_dataclass(message):
+        raise WireError(f"not a message: {message!r}")
+    body = {f.name: getattr(message, f.name) for f in fields(message)}
+    return json.dumps({"kind": type(message).__name__, **body}, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Return the message a line holds.
+
+    Raises:
+        WireError: the line is not JSON, of an unknown kind, or has wrong fields.
+    """
+    try:
+        body = json.loads(line)
+        kind = body.pop("kind")
+        adapter = _ADAPTERS.get(kind) or _ADAPTERS.setdefault(kind, TypeAdapter(Message.kinds[kind]))
+        message: Message = adapter.validate_python(body)
+    except (ValueError, KeyError, AttributeError, ValidationError) as error:
+        raise WireError(f"not a message: {line[:80]!r} ({error})") from error
+    return message

@@ -1,0 +1,142 @@
+"""Between the conductor and the player."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from conductor.wire.message import Message, NoteRow
+
+# conductor -> player.
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Message):
+    """Keep a piece in memory under a number.
+
+    Number 0 is the bed: it loops, softly, whenever nothing else is playing.
+
+    Attributes:
+        number: chosen by the conductor, 1 and up, never used twice in a show.
+        gain_db: added to every note's level.
+    """
+
+    number: int
+    notes: list[NoteRow]
+    duration_s: float
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Follow(Message):
+    """Replace the queue: the pieces that start by themselves, in this order.
+
+    Each starts when the one before has ended. An empty list: after the end comes the bed.
+
+    Attributes:
+        numbers: loaded pieces.
+        gap_s: pause after the end of a piece; negative starts early (a hang).
+        cuts: for each piece, second of the one before it at which that is cut and this begins in its
+            place; None, past, or missing: after the gap.
+    """
+
+    numbers: list[int]
+    gap_s: float = 1.0
+    cuts: list[float | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Go(Message):
+    """Start a loaded piece now; what is playing fades out under it."""
+
+    number: int
+    fade_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Fade(Message):
+    """Fade out what is playing; the next in the queue follows, else the bed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revise(Message):
+    """Replace the notes of a loaded piece from a time on, whether it plays or not; answered by Replaced.
+
+    What sounds across that time and is not among the new notes is let go there. The piece ends with
+    its new duration, and what is queued after it moves along.
+
+    Attributes:
+        from_s: seconds since the piece began.
+        notes: from that time on; earlier ones tell which of those that sound there are to go on.
+        duration_s: of the whole piece.
+    """
+
+    number: int
+    from_s: float
+    notes: list[NoteRow]
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(Message):
+    """Forget loaded pieces."""
+
+    numbers: list[int]
+
+
+# player -> conductor.
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Message):
+    """A piece begins at this sample of the programme (number 0: the bed)."""
+
+    number: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Message):
+    """A piece has ended (or faded) at this sample of the programme."""
+
+    number: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced(Message):
+    """The notes of a piece are replaced.
+
+    Attributes:
+        from_s: from when on; later than asked for where that was past.
+        sample: of the programme at which that is; -1 while the piece does not play.
+        late: whether it was past.
+    """
+
+    number: int
+    from_s: float
+    sample: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Levels(Message):
+    """What is sounding now, ten times a second.
+
+    Attributes:
+        sample: samples of the programme written so far.
+        number: the piece that is playing (0: the bed).
+        position_s: seconds since it began.
+        momentary_lufs, integrated_lufs: EBU R128; -inf is sent as -120.
+        peak_dbtp: true peak since the last message.
+        voices: sounding voices.
+    """
+
+    sample: int
+    number: int
+    position_s: float
+    momentary_lufs: float
+    integrated_lufs: float
+    peak_dbtp: float
+    voices: int

@@ -1,0 +1,82 @@
+"""Between the conductor and the feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conductor.wire.message import Message, NoteRow
+
+# conductor -> feed.
+
+
+@dataclass(frozen=True, slots=True)
+class Announce(Message):
+    """Tell the feed of a piece before it sounds, so that it can draw it.
+
+    Attributes:
+        number: as in Load; 0 is the bed.
+        caption: a line under the title, such as style and age of the piece.
+    """
+
+    number: int
+    title: str
+    caption: str
+    notes: list[NoteRow]
+    tempi: list[tuple[float, float]]
+    duration_s: float
+    beats_per_bar: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Next(Message):
+    """The line about what comes next (empty: nothing to say)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Message):
+    """Start recording the programme to a file (empty path: stop)."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(Message):
+    """A viewer's WebRTC offer; answered by Answer with the same request_id."""
+
+    request_id: str
+    sdp: str
+
+
+# feed -> conductor.
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Message):
+    """The WebRTC answer, or an error (then sdp is empty)."""
+
+    request_id: str
+    sdp: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus(Message):
+    """State of the programme feed, once a second.
+
+    Attributes:
+        sample: sample index of the picture shown last.
+        frames: pictures sent so far; dropped: pictures left out.
+        viewers: WebRTC peers; readers: NUT readers (OBS).
+        recording: path being recorded, or empty.
+        slate: whether the slate is shown since no player is heard.
+    """
+
+    sample: int
+    frames: int
+    dropped: int
+    viewers: int
+    readers: int
+    recording: str
+    slate: bool
