@@ -23,7 +23,7 @@ from conductor import wire
 from conductor.errors import ConductorError, WireError
 from model.notes import Note
 from streaming.errors import StreamingError
-from streaming.playout import Begun, News, Over, Playout
+from streaming.playout import Begun, Changed, News, Over, Playout
 from streaming.ring import Ring
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
@@ -93,8 +93,12 @@ class Player:
             match message:
                 case wire.Load(number, rows, duration_s, gain_db):
                     playout.load(number, [Note(*row) for row in rows], duration_s, gain_db)
-                case wire.Follow(numbers, gap_s):
-                    playout.follow(numbers, gap_s)
+                case wire.Follow(numbers, gap_s, cuts):
+                    playout.follow(numbers, gap_s, cuts)
+                case wire.Revise(number, from_s, rows, duration_s):
+                    playout.revise(number, from_s, [Note(*row) for row in rows], duration_s)
+                    # Told at once: fast, the next block may be long in coming.
+                    self._tell_news()
                 case wire.Go(number, fade_s):
                     playout.go(number, fade_s)
                 case wire.Fade(seconds):
@@ -133,9 +137,12 @@ class Player:
     def _step(self) -> None:
         block = self._playout.step()
         # Marks first: the feed must know the piece when it reads its first sample.
+        self._tell_news()
+        self._ring.write(block)
+
+    def _tell_news(self) -> None:
         for news in self._playout.take_news():
             self._report(news)
-        self._ring.write(block)
 
     def _report(self, news: News) -> None:
         match news:
@@ -144,6 +151,8 @@ class Player:
                 self._tell(wire.Started(number, self._base + sample))
             case Over(number, sample):
                 self._tell(wire.Ended(number, self._base + sample))
+            case Changed(number, from_s, sample, late):
+                self._tell(wire.Replaced(number, from_s, self._base + sample if sample >= 0 else sample, late))
             case _:
                 reason = f"piece {news.number} should sound, but nothing is heard"
                 self._tell(wire.Fault(WORKER, reason, retryable=True))

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.notes import Note
+from streaming import splice
 from streaming.bed import drone
+from streaming.deck import Begun, Changed, Deck, Loaded, News, Over, Queue, Silent
 from streaming.levels import piece_gain_db
 from streaming.mixer import LATENCY_SAMPLES, Master
 from streaming.synth import DECKS, Orchestra, Strike
-from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples
+from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, to_seconds
+
+__all__ = ["Begun", "Changed", "News", "Over", "Playout", "Silent"]
 
 log = logging.getLogger(__name__)
 
@@ -31,70 +34,6 @@ RELEASE_S = 1.0
 _BED_AFTER_S = 4.0
 _TAIL_S = 2.0
 _EXPECT_FOR = to_samples(1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A piece begins at this sample of the programme."""
-
-    number: int
-    sample: int
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """A piece has ended, or has faded, at this sample of the programme."""
-
-    number: int
-    sample: int
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """Notes should sound and nothing has been heard for some time."""
-
-    number: int
-
-
-News = Begun | Over | Silent
-
-
-@dataclass(slots=True)
-class _Loaded:
-    notes: tuple[Note, ...]
-    duration_s: float
-    gain_db: float
-
-
-@dataclass(slots=True)
-class _Deck:
-    """A piece on its fader.
-
-    Attributes:
-        start: sample of the synth's clock at which the piece begins.
-        end: sample at which it has ended (for the bed: begins again).
-        gain, towards, slope: the fader, where it goes, and how far in a block.
-    """
-
-    number: int
-    timeline: Timeline
-    start: int
-    end: int
-    gain_db: float
-    gain: float = 1.0
-    towards: float = 1.0
-    slope: float = 0.0
-    ended: bool = False
-
-    def move(self, towards: float, seconds: float) -> None:
-        self.towards = towards
-        self.slope = BLOCK_SAMPLES / max(seconds * SAMPLE_RATE, BLOCK_SAMPLES)
-
-
-@dataclass(slots=True)
-class _Queue:
-    numbers: list[int] = field(default_factory=list)
-    gap_s: float = 1.0
 
 
 class Playout:
@@ -110,11 +49,11 @@ class Playout:
         self.orchestra = Orchestra(seed=seed)
         self.master = Master(seed=seed)
         self._with_bed = bed
-        self._pieces: dict[int, _Loaded] = {}
-        self._decks: list[_Deck | None] = [None] * DECKS
+        self._pieces: dict[int, Loaded] = {}
+        self._decks: list[Deck | None] = [None] * DECKS
         self.load(BED, *drone())
         self._current: int | None = None
-        self._queue = _Queue()
+        self._queue = Queue()
         # (number, synth sample) of the piece of the queue that is to begin next.
         self._next: tuple[int, int] | None = None
         # The piece that was ordered to begin with the next block.
@@ -128,7 +67,7 @@ class Playout:
 
     def load(self, number: int, notes: Sequence[Note], duration_s: float, gain_db: float = 0.0) -> None:
         """Keep a piece; number 0 is the bed."""
-        self._pieces[number] = _Loaded(tuple(notes), duration_s, gain_db + piece_gain_db(notes))
+        self._pieces[number] = Loaded(tuple(notes), duration_s, gain_db, gain_db + piece_gain_db(notes))
         if number == BED and (deck := self._decks[0]) is not None:
             # The new bed comes in when the old one is out.
             deck.move(0.0, BED_OUT_S)
@@ -142,14 +81,23 @@ class Playout:
         if self._next is not None and self._next[0] not in self._pieces:
             self._next = None
 
-    def follow(self, numbers: Sequence[int], gap_s: float = 1.0) -> None:
+    def follow(self, numbers: Sequence[int], gap_s: float = 1.0, cuts: Sequence[float | None] = ()) -> None:
         """Replace the queue; pieces that are not loaded are left out.
+
+        Args:
+            numbers: in the order of playing.
+            gap_s: pause after the end of a piece; negative starts early.
+            cuts: for each piece, second of the one before it at which that is cut and this begins, to the
+                sample; None, past, or missing: after the gap.
 
         Raises:
             KeyError: one is not loaded (the others are queued).
         """
         missing = [n for n in numbers if n not in self._pieces or n == BED]
-        self._queue = _Queue([n for n in numbers if n not in missing], gap_s)
+        # What follows a piece that is not there follows another one, and cuts that nowhere.
+        places = zip([None, *numbers], numbers, cuts, strict=False)
+        joined = {n: at_s for before, n, at_s in places if at_s is not None and before not in missing}
+        self._queue = Queue([n for n in numbers if n not in missing], gap_s, joined)
         self._next = None
         if missing:
             raise KeyError(missing[0])
@@ -167,6 +115,52 @@ class Playout:
             if deck is not None:
                 deck.move(0.0, fade_s)
         self._next, self._ordered = None, number
+
+    def revise(self, number: int, from_s: float, notes: Sequence[Note], duration_s: float) -> None:
+        """Replace the notes of a piece from a time on, playing or not; what has been played stays.
+
+        What sounds across that time is let go there, to the sample, unless it is among the new notes.
+        A time that is past becomes the next block; the news say so.
+
+        Args:
+            number: of a loaded piece.
+            from_s: seconds since it began.
+            notes: from that time on; earlier ones are those that may go on.
+            duration_s: of the whole piece.
+
+        Raises:
+            KeyError: it is not loaded.
+        """
+        piece = self._pieces.get(number)
+        if piece is None or number == BED:
+            raise KeyError(number)
+        now = self.orchestra.sample
+        taken = [(index, deck) for index, deck in enumerate(self._decks) if deck is not None and not deck.ended]
+        decks = [(index, deck) for index, deck in taken if deck.number == number]
+        played = max((now - deck.start for _, deck in decks), default=0)
+        at = max(to_samples(from_s), played)
+        late = at > to_samples(from_s)
+        gain_db = piece.own_gain_db + piece_gain_db([n for n in notes if to_samples(n.onset_s) >= at])
+        piece.notes = splice.joined(piece.notes, notes, at)
+        piece.duration_s = max(duration_s, to_seconds(at))
+        piece.levels = [*((since, db) for since, db in piece.levels if since < at), (at, gain_db)]
+        for index, deck in decks:
+            self._retime(index, deck, piece.notes)
+            deck.levels = piece.levels
+            deck.end = max(now, deck.start + to_samples(piece.duration_s + RELEASE_S))
+            if deck.towards == 0.0:
+                # It is fading out: what was to follow then still does.
+                deck.end = min(deck.end, now + int(deck.gain / deck.slope) * BLOCK_SAMPLES)
+        sample = decks[-1][1].start + at + LATENCY_SAMPLES if decks else -1
+        self._news.append(Changed(number, to_seconds(at), sample, late))
+
+    def _retime(self, index: int, deck: Deck, notes: Sequence[Note]) -> None:
+        """Let a deck go on with other notes; those that sound already end when they say."""
+        timeline = Timeline(notes)
+        played = timeline.take(self.orchestra.sample - deck.start)
+        ends = {(deck.start + e.sample, e.note.pitch, e.note.instrument): deck.start + e.end_sample for e in played}
+        self.orchestra.shorten(index, ends)
+        deck.timeline = timeline
 
     def fade(self, seconds: float) -> None:
         """Fade out what plays; the next in the queue follows, else the bed."""
@@ -262,8 +256,25 @@ class Playout:
         if deck is None:
             # Nothing plays any more, or nothing ever did: the queue begins at once.
             self._plan_next(self.orchestra.sample - to_samples(self._queue.gap_s))
+        elif (cut := self._cut(deck)) is not None:
+            if cut < until:
+                self._next = (self._queue.numbers.pop(0), cut)
+                self._retime(
+                    self._current or 0,
+                    deck,
+                    splice.joined([e.note for e in deck.timeline.events], (), cut - deck.start),
+                )
+                deck.end = cut
         elif deck.end + to_samples(self._queue.gap_s) < until:
             self._plan_next(deck.end)
+
+    def _cut(self, deck: Deck) -> int | None:
+        """Return the sample at which the next of the queue takes a deck's place, if it does and that is to come."""
+        at_s = self._queue.cuts.get(self._queue.numbers[0])
+        if at_s is None or deck.towards == 0.0:
+            return None
+        cut = deck.start + to_samples(at_s)
+        return cut if self.orchestra.sample <= cut < deck.end else None
 
     def _begin(self, until: int) -> None:
         if self._ordered is not None:
@@ -277,7 +288,7 @@ class Playout:
             return
         index = self._free_deck()
         end = at + to_samples(piece.duration_s + RELEASE_S)
-        self._decks[index] = _Deck(number, Timeline(piece.notes), at, end, piece.gain_db)
+        self._decks[index] = Deck(number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels)
         self._current = index
         self._news.append(Begun(number, at + LATENCY_SAMPLES))
 
@@ -320,7 +331,7 @@ class Playout:
         # Squared: a fade that the ear hears as even.
         self.orchestra.fade(index, before * before, deck.gain * deck.gain)
 
-    def _strikes(self, index: int, deck: _Deck, now: int, until: int) -> list[Strike]:
+    def _strikes(self, index: int, deck: Deck, now: int, until: int) -> list[Strike]:
         if index == BED and until > deck.end:
             deck.timeline.rewind()
             deck.start, deck.end = deck.end, deck.end + deck.end - deck.start
@@ -330,7 +341,7 @@ class Playout:
                 length_samples=event.end_sample - event.sample,
                 note=event.note,
                 deck=index,
-                gain_db=deck.gain_db,
+                gain_db=deck.gain_at(event.sample),
                 colour=event.sample,
             )
             for event in deck.timeline.take(until - deck.start)
@@ -344,7 +355,7 @@ class Playout:
         if wanted and bed is None:
             piece = self._pieces[BED]
             length = max(BLOCK_SAMPLES, to_samples(piece.duration_s))
-            bed = _Deck(BED, Timeline(piece.notes), now, now + length, piece.gain_db + BED_DB, gain=0.0)
+            bed = Deck(BED, Timeline(piece.notes), now, now + length, piece.gain_db + BED_DB, gain=0.0)
             bed.move(1.0, BED_IN_S)
             self._decks[BED] = bed
             self._news.append(Begun(BED, now + LATENCY_SAMPLES))

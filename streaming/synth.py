@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,6 +126,20 @@ class Orchestra:
         """
         for sounding in [s for s in self._sounding if s.deck == deck]:
             self._release(sounding, 0, within_s)
+
+    def shorten(self, deck: int, ends: Mapping[tuple[int, int, str], int]) -> None:
+        """Let go of keys of a deck earlier than they were to be; drums ring out.
+
+        Args:
+            deck: whose.
+            ends: (sample of the beginning, pitch, instrument) of a note to the sample of its new end.
+        """
+        for sounding in self._sounding:
+            instrument, pitch, of_deck = sounding.key
+            end = ends.get((sounding.started, pitch, instrument))
+            # Whichever end comes first is the one that counts.
+            if of_deck == deck and end is not None and BY_NAME[instrument].sustains:
+                self._push(max(end, self.sample), False, sounding)
 
     def process(self, strikes: Sequence[Strike] = ()) -> NDArray[np.float32]:
         """Make the next block.
