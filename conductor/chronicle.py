@@ -54,7 +54,11 @@ class Chronicle:
         """Tell that a cue entered a phase (at a sample of the programme, where known)."""
         cue = slot.cue
         length = minutes(slot.duration_s)
-        about = f" ({', '.join(filter(None, (cue.style, length)))})" if slot.phase in (Phase.READY, Phase.ARMED) else ""
+        about = (
+            f" ({', '.join(filter(None, (str(cue.style or ''), length)))})"
+            if slot.phase in (Phase.READY, Phase.ARMED)
+            else ""
+        )
         retry = f", with another seed (try {slot.attempt + 1})" if slot.attempt else ""
         about += retry if slot.phase is Phase.COMPOSING else ""
         reason = f": {slot.reason}" if slot.reason and slot.phase in (Phase.PLANNED, *_ENDED, Phase.LIVE) else ""

@@ -19,6 +19,7 @@ from conductor.library import Library
 from conductor.setlist import Cue
 from conductor.stage import slug
 from conductor.take import Take, read_take
+from model.composing.blend import caption_of, main_style
 from model.errors import ModelError
 
 LOG = logging.getLogger("conductor.commission")
@@ -57,19 +58,9 @@ class Commissions:
         # The process id keeps the answers to an earlier conductor's requests apart.
         request_id = f"{os.getpid()}-{next(self._ids)}"
         self._requests[request_id] = (cue, attempt)
-        prompt = {
-            "style": cue.style,
-            "instruments": list(cue.instruments),
-            "duration_s": cue.duration_s,
-            "candidates": cue.candidates,
-            "seed": seed,
-            "opening": str(cue.opening) if cue.opening else None,
-            "opening_notes": cue.opening_notes,
-            "title": cue.name,
-        }
         name = f"{self._clock.wall():%Y%m%d-%H%M%S}-{slug(cue.id, 'cue')}"
         out = self._library.pieces.resolve() / (f"{name}-{attempt + 1}" if attempt else name)
-        self._send(wire.Compose(request_id, prompt, str(out)))
+        self._send(wire.Compose(request_id, cue.prompt(seed).as_dict(), str(out)))
 
     def cancel(self, cue_id: str, attempt: int) -> None:
         """Take back a request; its answer will be ignored."""
@@ -99,7 +90,7 @@ class Commissions:
         self._requests.pop(message.request_id, None)
 
     def _take(self, cue: Cue, message: wire.Composed) -> Take:
-        parts = [f"in the style of {cue.style}"] if cue.style else []
+        parts = [caption_of(cue.style)] if cue.style else []
         parts += [", ".join(cue.instruments)] if cue.instruments else []
         parts += [f"composed at {self._clock.wall().astimezone():%H:%M}"]
         return Take(
@@ -109,7 +100,7 @@ class Commissions:
             tempi=message.tempi,
             duration_s=message.duration_s,
             midi=Path(message.midi).resolve(),
-            style=cue.style,
+            style=main_style(cue.style),
             composing_s=message.seconds,
             provenance=message.provenance,
         )
@@ -126,7 +117,7 @@ class Commissions:
         self._chronicle.warn(f"{cue.name} could not be composed: {reason}")
         planned = {take.midi for cue_id in coming if (take := self.takes.get(cue_id))}
         try:
-            kept = self._library.substitutes(cue.style)
+            kept = self._library.substitutes(main_style(cue.style))
         except LibraryError as error:
             kept = []
             self._chronicle.warn(str(error))

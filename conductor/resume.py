@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from conductor.cue import OVER, PLAYABLE, Phase, Slot, State
 from conductor.library import Library
 from conductor.setlist import Cue
 from conductor.take import Take, read_take
+from model.composing.blend import caption_of
 from model.errors import ModelError
 
 LOG = logging.getLogger("conductor.resume")
@@ -29,7 +30,7 @@ def save(state: State, takes: Mapping[str, Take]) -> dict[str, Any]:
                 "duration_s": slot.duration_s,
                 "piece": takes[slot.cue.id].piece_id if slot.cue.id in takes else None,
                 # A drawn cue is in no setlist.
-                "drawn": {**asdict(slot.cue), "follow": None} if slot.cue.drawn else None,
+                "drawn": slot.cue.as_dict() if slot.cue.drawn else None,
             }
             for slot in state.slots
         ],
@@ -57,8 +58,7 @@ def restore(fresh: State, saved: Mapping[str, Any], library: Library) -> tuple[S
     for old in saved["slots"]:
         slot = rest.pop(old["id"], None)
         if slot is None and old["drawn"] and fresh.endless:
-            values = {k: v for k, v in old["drawn"].items() if k != "follow"}
-            slot = Slot(Cue(**{**values, "instruments": tuple(values["instruments"])}))
+            slot = Slot(Cue.of(old["drawn"]))
         # Taken out of the setlist meanwhile.
         if slot is None:
             continue
@@ -88,9 +88,8 @@ def _read(library: Library, piece_id: int | None, cue: Cue) -> Take | None:
     piece = library.piece(piece_id) if piece_id is not None else None
     if piece is None:
         return None
-    caption = f"in the style of {cue.style}" if cue.style else ""
     try:
-        take = read_take(piece.midi, title=cue.name, caption=caption, piece_id=piece.id)
+        take = read_take(piece.midi, title=cue.name, caption=caption_of(cue.style), piece_id=piece.id)
     except ModelError as error:
         LOG.warning("%s", error)
         return None

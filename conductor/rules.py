@@ -299,6 +299,7 @@ def draw(endless: Endless, seed: int, index: int) -> Cue:
         seed=rng.randint(0, MAX_SEED),
         duration_s=endless.duration_s,
         candidates=endless.candidates,
+        controls=endless.controls,
         drawn=True,
     )
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from conductor.yamlfile import did_you_mean, nearest
-from model.composing.prompt import LONGEST_S, MOST_CANDIDATES, MOST_INSTRUMENTS, SHORTEST_S
+from model.composing.blend import Style, style_of
+from model.composing.course import Course, density_of, energy_of
+from model.composing.prompt import LONGEST_S, MOST_CANDIDATES, MOST_INSTRUMENTS, SHORTEST_S, SILENCE_S, key_of
+from model.errors import PromptError
 from model.instruments import BY_NAME, GROUPS, members
 from model.language.vocabulary import OWN_STYLES, STYLES
 
 MAX_HANG_S = 30.0
+MORPH_S = (2.0, 120.0)
 DEFAULT_DURATION_S = 240.0
 MAX_SEED = 2**31 - 1
 
@@ -26,12 +31,15 @@ class Follow:
     """How a cue starts after the one before it.
 
     Attributes:
-        kind: `auto` by itself, `hold` at GO, `hang` before the end of the one before.
+        kind: `auto` by itself, `hold` at GO, `hang` before the end of the one before,
+            `morph` out of the one before, without a seam.
         hang_s: seconds before that end, 0 or more.
+        morph_s: seconds over which the one before changes into it.
     """
 
-    kind: Literal["auto", "hold", "hang"] = "auto"
+    kind: Literal["auto", "hold", "hang", "morph"] = "auto"
     hang_s: float = 0.0
+    morph_s: float = 0.0
 
 
 AUTO = Follow()
@@ -65,25 +73,55 @@ def _follow(value: Any) -> Follow:
         if found and 0 < float(found[1]) <= MAX_HANG_S:
             return Follow("hang", float(found[1]))
         raise ValueError(f"hang is -0.1s to -{MAX_HANG_S:g}s before the end, not {value['hang']!r}")
-    hint = did_you_mean(str(value), ("auto", "hold", "hang")) if isinstance(value, str) else ""
-    raise ValueError(f"should be auto, hold or {{hang: -3s}}, not {value!r}{hint}")
+    if isinstance(value, dict) and set(value) == {"morph"}:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)s?", str(value["morph"]).strip())
+        if found and MORPH_S[0] <= float(found[1]) <= MORPH_S[1]:
+            return Follow("morph", morph_s=float(found[1]))
+        raise ValueError(f"morph takes {MORPH_S[0]:g}s to {MORPH_S[1]:g}s, not {value['morph']!r}")
+    hint = did_you_mean(str(value), ("auto", "hold", "hang", "morph")) if isinstance(value, str) else ""
+    raise ValueError(f"should be auto, hold, {{hang: -3s}} or {{morph: 20s}}, not {value!r}{hint}")
 
 
-def known_style(value: Any) -> str | None:
+def known_style(value: str) -> str:
     """Return the style a value names.
 
     Raises:
-        ValueError: it names none, or a mixture (not composed yet).
+        ValueError: it names none.
     """
-    if value is None or isinstance(value, str):
-        if isinstance(value, str) and value not in STYLES + OWN_STYLES:
-            near = nearest(value, STYLES, 3) or list(STYLES)
-            raise ValueError(f'the style "{value}" is unknown; nearest: {", ".join(near)}')
-        return value
-    if isinstance(value, dict):
-        kind = "a morph from one style to another" if "from" in value else "a blend of styles"
-        raise ValueError(f"{kind} cannot be composed yet - name one style")
-    raise ValueError(f"should be the name of a style, not {value!r}")
+    if value not in STYLES + OWN_STYLES:
+        near = nearest(value, STYLES, 3) or list(STYLES)
+        raise ValueError(f'the style "{value}" is unknown; nearest: {", ".join(near)}')
+    return value
+
+
+def _style(value: Any) -> Style | None:
+    return style_of(known_style(value) if isinstance(value, str) else value)
+
+
+def _said(read: Callable[[Any], Any]) -> PlainValidator:
+    """Return a validator by a reader of the composer's own; its errors are told with their place."""
+
+    def checked(value: Any) -> Any:
+        try:
+            return read(value)
+        except PromptError as error:
+            raise ValueError(str(error)) from None
+
+    return PlainValidator(checked)
+
+
+def _seconds(value: Any) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)s?", str(value).strip())
+    if not found:
+        raise ValueError(f"should be seconds such as 8s, not {value!r}")
+    return float(found[1])
+
+
+def _silence(value: Any) -> float:
+    seconds = _seconds(value)
+    if not SILENCE_S[0] <= seconds <= SILENCE_S[1]:
+        raise ValueError(f"the longest silence is {SILENCE_S[0]:g}s to {SILENCE_S[1]:g}s, not {value!r}")
+    return seconds
 
 
 def _instruments(value: Any) -> tuple[str, ...]:
@@ -108,7 +146,13 @@ def _text(value: Any) -> Any:
 
 Duration = Annotated[float, PlainValidator(parse_duration)]
 FollowValue = Annotated[Follow, PlainValidator(_follow)]
-Style = Annotated[str | None, PlainValidator(known_style)]
+StyleValue = Annotated[Style | None, _said(_style)]
+Key = Annotated[str | None, _said(key_of)]
+Density = Annotated[Course | None, _said(density_of)]
+Energy = Annotated[Course | None, _said(energy_of)]
+Tempo = Annotated[float, Field(ge=20, le=250)]
+Silence = Annotated[float, PlainValidator(_silence)]
+Seconds = Annotated[float, PlainValidator(_seconds)]
 Instruments = Annotated[tuple[str, ...], PlainValidator(_instruments)]
 Text = Annotated[str, BeforeValidator(_text)]
 Candidates = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
@@ -136,9 +180,21 @@ class ShowPart(Part):
     ahead: Annotated[int, Field(ge=1, le=20)] = 2
 
 
-class DefaultsPart(Part):
+class ControlsPart(Part):
+    """How a piece should be: in `defaults`, in a cue, in `endless`."""
+
+    key: Key = None
+    density: Density = None
+    energy: Energy = None
+    tempo: Tempo | None = None
+    form: Text | None = None
+    silence: Silence | None = None
+
+
+class DefaultsPart(ControlsPart):
     """`defaults`: for every cue that does not say otherwise."""
 
+    style: StyleValue = None
     duration: Duration = DEFAULT_DURATION_S
     candidates: Candidates = 4
     follow: FollowValue = AUTO
@@ -146,10 +202,20 @@ class DefaultsPart(Part):
 
 
 class PromptPart(Part):
-    """`prompt`: notes the piece begins with."""
+    """`prompt`: music the piece begins with, one of a MIDI file, a shipped opening, and tokens."""
 
-    midi: str
+    midi: Text | None = None
+    opening: Text | None = None
+    tokens: str | None = None
     notes: Annotated[int, Field(ge=1, le=2000)] | None = None
+    seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        said = [name for name in ("midi", "opening", "tokens") if getattr(self, name) is not None]
+        if len(said) != 1:
+            raise ValueError(f"give one of midi, opening and tokens, not {' and '.join(said) or 'none of them'}")
+        return self
 
 
 class ObsPart(Part):
@@ -158,13 +224,13 @@ class ObsPart(Part):
     scene: str
 
 
-class CuePart(Part):
+class CuePart(ControlsPart):
     """One of `cues`."""
 
     id: Text | None = None
     number: Text | None = None
     name: Text | None = None
-    style: Style = None
+    style: StyleValue = None
     instruments: Instruments | None = None
     prompt: PromptPart | None = None
     seed: Seed | None = None
@@ -175,7 +241,7 @@ class CuePart(Part):
     notes: str = ""
 
 
-class EndlessPart(Part):
+class EndlessPart(ControlsPart):
     """`endless`."""
 
     styles: dict[str, Annotated[float, Field(gt=0, le=1000)]]

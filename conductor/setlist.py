@@ -8,16 +8,62 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from conductor.schema import AUTO, DEFAULT_DURATION_S, MAX_SEED, PARTS, Follow, SetlistPart, known_style
+from conductor.schema import (
+    AUTO,
+    DEFAULT_DURATION_S,
+    MAX_SEED,
+    PARTS,
+    ControlsPart,
+    Follow,
+    PromptPart,
+    SetlistPart,
+    known_style,
+)
 from conductor.yamlfile import Mistake, YamlFile, did_you_mean, explain, nearest, plain, read_yaml
+from model.composing.blend import Style, plain_style, style_of
+from model.composing.course import Course, density_of, energy_of
+from model.composing.prompt import Prompt
 
-__all__ = ["Cue", "Endless", "Follow", "Setlist", "load_setlist"]
+__all__ = ["Controls", "Cue", "Endless", "Follow", "Setlist", "load_setlist"]
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """How a piece should be; None leaves it to the model.
+
+    Attributes:
+        key: such as `D_minor`.
+        density: notes a second, over time.
+        energy: mean velocity, over time.
+        tempo_bpm: quarter notes a minute.
+        form: order of its sections.
+        silence_s: the longest silence.
+    """
+
+    key: str | None = None
+    density: Course | None = None
+    energy: Course | None = None
+    tempo_bpm: float | None = None
+    form: str = "auto"
+    silence_s: float = 2.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        courses = {
+            name: course and course.plain for name, course in (("density", self.density), ("energy", self.energy))
+        }
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, **courses}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Controls:
+        """Return the controls that `as_dict` told."""
+        return cls(**{**values, "density": density_of(values["density"]), "energy": energy_of(values["energy"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +74,13 @@ class Cue:
         id: unique in the show.
         number: as the operator calls it.
         name: for the audience.
-        style: of the vocabulary; None leaves it to the model.
+        style: one of the vocabulary, a blend, a change; None leaves it to the model.
         instruments: names of single instruments; empty leaves it to the model.
-        opening: MIDI file the piece begins with, and how many of its notes.
+        controls: how the piece should be.
+        opening: MIDI file, or name of a shipped opening, that the piece begins with.
+        opening_notes: how many of its notes; None: all that fit.
+        opening_s: how many of its seconds.
+        opening_tokens: text of tokens the piece begins with.
         seed: 0 to 2**31 - 1.
         duration_s: length wanted.
         candidates: how many takes the composer chooses from.
@@ -43,10 +93,13 @@ class Cue:
     id: str
     number: str
     name: str
-    style: str | None = None
+    style: Style | None = None
     instruments: tuple[str, ...] = ()
-    opening: Path | None = None
+    controls: Controls = Controls()
+    opening: str | None = None
     opening_notes: int | None = None
+    opening_s: float | None = None
+    opening_tokens: str | None = None
     seed: int = 0
     duration_s: float = DEFAULT_DURATION_S
     candidates: int = 4
@@ -54,6 +107,39 @@ class Cue:
     scene: str | None = None
     notes: str = ""
     drawn: bool = False
+
+    def prompt(self, seed: int) -> Prompt:
+        """Return what the composer is asked for."""
+        return Prompt(
+            style=self.style,
+            instruments=self.instruments,
+            duration_s=self.duration_s,
+            candidates=self.candidates,
+            seed=seed,
+            opening=self.opening,
+            opening_notes=self.opening_notes,
+            opening_s=self.opening_s,
+            opening_tokens=self.opening_tokens,
+            title=self.name,
+            **{f.name: getattr(self.controls, f.name) for f in fields(self.controls)},
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, but for how it starts."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "follow"}
+        return {**plain, "style": plain_style(self.style), "controls": self.controls.as_dict()}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Cue:
+        """Return the cue that `as_dict` told."""
+        return cls(
+            **{
+                **values,
+                "style": style_of(values["style"]),
+                "instruments": tuple(values["instruments"]),
+                "controls": Controls.of(values["controls"]),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +151,7 @@ class Endless:
         instruments: as in `Cue`.
         duration_s: length of each piece.
         candidates: takes a piece is chosen from.
+        controls: as in `Cue`.
         seed: of the drawing; None: another order at every start.
     """
 
@@ -72,6 +159,7 @@ class Endless:
     instruments: tuple[str, ...] = ()
     duration_s: float = DEFAULT_DURATION_S
     candidates: int = 4
+    controls: Controls = Controls()
     seed: int | None = None
 
 
@@ -133,6 +221,10 @@ def _check_raw(file: YamlFile, raw: dict[str, Any]) -> list[Mistake]:
                 mistakes.append(file.mistake(("cues", index, "id"), f'id "{name}" is taken by line {seen[name]}'))
             else:
                 seen[name] = file.place(("cues", index, "id"))[0]
+        follow = cue.get("follow")
+        if index == 0 and isinstance(follow, dict) and "morph" in follow:
+            text = "the first cue has nothing to morph out of; write follow: auto"
+            mistakes.append(file.mistake(("cues", index, "follow"), text))
         prompt = cue.get("prompt")
         if isinstance(prompt, dict) and isinstance(prompt.get("midi"), str):
             wrong = _check_midi(file.path.parent / prompt["midi"])
@@ -174,30 +266,54 @@ def _slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")
 
 
+def _controls(part: ControlsPart, defaults: ControlsPart) -> Controls:
+    """Return what a part says, or the defaults; `key: null` takes a default back."""
+    said = {
+        name: getattr(part if name in part.model_fields_set else defaults, name) for name in ControlsPart.model_fields
+    }
+    nothing = Controls()
+    return Controls(
+        key=said["key"],
+        density=said["density"],
+        energy=said["energy"],
+        tempo_bpm=said["tempo"],
+        form=said["form"] or nothing.form,
+        silence_s=said["silence"] or nothing.silence_s,
+    )
+
+
 def _build(parts: SetlistPart, path: Path) -> Setlist:
     taken = {cue.id for cue in parts.cues if cue.id}
     cues: list[Cue] = []
     for index, part in enumerate(parts.cues, start=1):
-        name = part.name or (part.style or "Untitled").replace("_", " ").title()
+        style = part.style if "style" in part.model_fields_set else parts.defaults.style
+        name = part.name or (str(style) if style else "Untitled").replace("_", " ").title()
         cue_id = part.id or _slug(name) or f"cue-{index}"
         while not part.id and cue_id in taken:
             cue_id = f"{cue_id}-{index}"
         taken.add(cue_id)
         # No seed given: one of its own that is the same at every start.
         seed = zlib.crc32(f"{parts.show.title}/{cue_id}".encode()) % MAX_SEED if part.seed is None else part.seed
+        prompt = part.prompt or PromptPart.model_construct()
+        follow = part.follow or parts.defaults.follow
+        if index == 1 and follow.kind == "morph":
+            follow = AUTO
         cues.append(
             Cue(
                 id=cue_id,
                 number=part.number or str(index),
                 name=name,
-                style=part.style,
+                style=style,
                 instruments=parts.defaults.instruments if part.instruments is None else part.instruments,
-                opening=(path.parent / part.prompt.midi).resolve() if part.prompt else None,
-                opening_notes=part.prompt.notes if part.prompt else None,
+                controls=_controls(part, parts.defaults),
+                opening=str((path.parent / prompt.midi).resolve()) if prompt.midi else prompt.opening,
+                opening_notes=prompt.notes,
+                opening_s=prompt.seconds,
+                opening_tokens=prompt.tokens,
                 seed=seed,
                 duration_s=part.duration or parts.defaults.duration,
                 candidates=part.candidates or parts.defaults.candidates,
-                follow=part.follow or parts.defaults.follow,
+                follow=follow,
                 scene=part.obs.scene if part.obs else None,
                 notes=part.notes,
             )
@@ -209,6 +325,7 @@ def _build(parts: SetlistPart, path: Path) -> Setlist:
             instruments=parts.defaults.instruments if wish.instruments is None else wish.instruments,
             duration_s=wish.duration or parts.defaults.duration,
             candidates=wish.candidates or parts.defaults.candidates,
+            controls=_controls(wish, parts.defaults),
             seed=wish.seed,
         )
     return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path)

@@ -155,7 +155,8 @@ def explain(error: ErrorDetails) -> str:
         case "missing":
             return f'"{error["loc"][-1]}" is missing'
         case "value_error":
-            return key + str(error["msg"]).removeprefix("Value error, ")
+            text = str(error["msg"]).removeprefix("Value error, ")
+            return text if text.startswith(key.removesuffix(": ") or text) else key + text
         case "int_type" | "int_parsing" | "int_from_float":
             return f"{key}should be a whole number, not {given!r}"
         case "float_type" | "float_parsing":

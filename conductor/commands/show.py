@@ -59,8 +59,9 @@ def summary(setlist: Setlist) -> str:
     """Return a setlist as a table."""
     rows = [("no.", "id", "name", "style", "instruments", "length", "starts", "seed")]
     for cue in setlist.cues:
-        starts = f"{cue.follow.hang_s:g} s early" if cue.follow.kind == "hang" else cue.follow.kind
-        style, instruments = cue.style or "any", " ".join(cue.instruments) or "any"
+        early, over = f"{cue.follow.hang_s:g} s early", f"morph of {cue.follow.morph_s:g} s"
+        starts = {"hang": early, "morph": over}.get(cue.follow.kind, cue.follow.kind)
+        style, instruments = str(cue.style or "any"), " ".join(cue.instruments) or "any"
         rows.append((cue.number, cue.id, cue.name, style, instruments, minutes(cue.duration_s), starts, str(cue.seed)))
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     total = minutes(sum(cue.duration_s for cue in setlist.cues))

@@ -36,7 +36,11 @@ class Blend:
         return {style: round(share, 6) for style, share in self.shares}
 
     def __str__(self) -> str:
-        return " and ".join(f"{share:.0%} {style}" for style, share in self.shares)
+        ordered = sorted(self.shares, key=lambda item: -item[1])
+        half = ordered[0][1] / 2
+        most = " and ".join(style for style, share in ordered if share >= half)
+        rest = " and ".join(style for style, share in ordered if share < half)
+        return f"{most} with some {rest}" if rest else most
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Morph:
         return {"from": _plain(self.start), "to": _plain(self.end), "over": self.over_s}
 
     def __str__(self) -> str:
-        return f"from {_plain(self.start)} to {_plain(self.end)}"
+        return f"from {self.start} to {self.end}"
 
 
 Style = str | Blend | Morph
@@ -97,6 +101,13 @@ def styles_of(style: Style | None) -> tuple[str, ...]:
         return (style,)
     blends = (style.start, style.end) if isinstance(style, Morph) else (style,)
     return tuple(dict.fromkeys(name for blend in blends for name, _ in blend.shares))
+
+
+def caption_of(style: Style | None) -> str:
+    """Return what an audience is told of a style; empty for none."""
+    if style is None:
+        return ""
+    return str(style) if isinstance(style, Morph) else f"in the style of {style}"
 
 
 def plain_style(style: Style | None) -> Any:

@@ -1,5 +1,6 @@
 """A setlist says what it means, or every mistake with its place."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ from hypothesis import strategies as st
 
 from conductor.errors import SetlistError
 from conductor.schema import parse_duration
-from conductor.setlist import Setlist, load_setlist
+from conductor.setlist import Cue, Setlist, load_setlist
+from model.composing.blend import Blend, Morph
+from model.composing.course import Course
+from model.composing.prompt import Prompt
 
 SETLISTS = Path(__file__).parents[2] / "setlists"
 
@@ -108,10 +112,46 @@ endless: {styles: {jaz: 1}}
     assert found[-1].startswith('12:20: the style "jaz" is unknown; nearest: jazz')
 
 
-@pytest.mark.parametrize("style", ["{chopin: 0.6, jazz: 0.4}", "{from: chopin, to: jazz, over: 60s}"])
-def test_blends_and_morphs_are_told_to_be_not_there_yet(tmp_path: Path, style: str) -> None:
-    (line,) = mistakes(tmp_path, f"version: 1\ncues: [{{style: {style}}}]\n")
-    assert "yet - name one style" in line
+def test_a_cue_says_how_its_piece_should_be(tmp_path: Path) -> None:
+    setlist = read(
+        tmp_path,
+        """version: 1
+defaults: {style: {chopin: 0.6, jazz: 0.4}, key: d minor, density: low, silence: 4s, form: song}
+cues:
+  - {duration: 2m}
+  - style: {from: chopin, to: jazz, over: 60s}
+    key: Eb major
+    density: {0s: low, 60s: 12}
+    energy: high
+    tempo: 96
+    form: A B A
+    follow: {morph: 20s}
+  - {style: bach, key: null}
+endless: {styles: {jazz: 1}, energy: mid}
+""",
+    )
+    first, second, third = setlist.cues
+    assert str(first.style) == "chopin and jazz"
+    assert first.name == "Chopin And Jazz"
+    assert (first.controls.key, first.controls.silence_s, first.controls.form) == ("D_minor", 4.0, "song")
+    assert second.style == Morph(Blend((("chopin", 1.0),)), Blend((("jazz", 1.0),)), 60.0)
+    assert (second.controls.key, second.controls.tempo_bpm, second.controls.form) == ("D#_major", 96.0, "A B A")
+    assert second.controls.density == Course(((0.0, 2.5), (60.0, 12.0)))
+    assert second.controls.energy == Course(((0.0, 100.0),))
+    assert (second.follow.kind, second.follow.morph_s) == ("morph", 20.0)
+    assert (third.style, third.controls.key, third.controls.silence_s) == ("bach", None, 4.0)
+    assert setlist.endless is not None
+    assert (setlist.endless.controls.key, setlist.endless.controls.density) == ("D_minor", Course(((0.0, 2.5),)))
+    assert setlist.endless.controls.energy == Course(((0.0, 72.0),))
+
+
+def test_a_cue_is_a_prompt_and_comes_back_from_plain_values(tmp_path: Path) -> None:
+    text = "version: 1\ncues: [{style: {chopin: 3, jazz: 1}, energy: {0s: low, 9s: 80}, prompt: {tokens: start}}]\n"
+    (cue,) = read(tmp_path, text).cues
+    prompt = cue.prompt(9)
+    assert Prompt.of(json.loads(json.dumps(prompt.as_dict()))) == prompt
+    assert (prompt.style, prompt.seed, prompt.opening_tokens) == (Blend((("chopin", 0.75), ("jazz", 0.25))), 9, "start")
+    assert Cue.of(json.loads(json.dumps(cue.as_dict()))) == cue
 
 
 @pytest.mark.parametrize(
@@ -124,7 +164,31 @@ def test_blends_and_morphs_are_told_to_be_not_there_yet(tmp_path: Path, style: s
         ("version: 1\ncues: [{style: bach\n", "not YAML"),
         ("- a\n- b\n", "begins with keys"),
         ("version: 1\ncues: {style: bach}\n", "should be a list"),
-        ("version: 1\ncues: [{style: bach, follow: 3}]\n", "auto, hold or"),
+        ("version: 1\ncues: [{style: bach, follow: 3}]\n", "auto, hold, {hang"),
+        (
+            "version: 1\ncues: [{style: bach}, {follow: {morph: 1s}}]\n",
+            "2:32: follow: morph takes 2s to 120s, not '1s'",
+        ),
+        ("version: 1\ncues: [{style: bach, follow: {morph: 9s}}]\n", "2:30: the first cue has nothing to morph out"),
+        (
+            "version: 1\ncues: [{style: {chopin: 0.6, jaz: 1}}]\n",
+            "2:16: style 'jaz' is not known to the checkpoint; did",
+        ),
+        (
+            "version: 1\ncues: [{style: {from: bach, to: jazz}}]\n",
+            "2:16: style: a style that changes has from, to and over",
+        ),
+        ("version: 1\ncues: [{style: [bach]}]\n", "2:16: style ['bach']: write a name, {chopin"),
+        ("version: 1\ncues: [{key: H moll}]\n", "2:14: key 'H moll' is unknown"),
+        ("version: 1\ndefaults: {density: thick}\ncues: [{}]\n", "2:21: density 'thick': write low, mid, high"),
+        ("version: 1\ncues: [{energy: {soon: low}}]\n", "2:17: energy: 'soon' is no time; write 90s"),
+        ("version: 1\ncues: [{tempo: 9}]\n", "2:16: tempo: input should be greater than or equal to 20"),
+        ("version: 1\ncues: [{silence: 90s}]\n", "2:18: silence: the longest silence is 0.5s to 30s, not '90s'"),
+        ("version: 1\ncues: [{prompt: {notes: 4}}]\n", "give one of midi, opening and tokens, not none"),
+        (
+            "version: 1\ncues: [{prompt: {opening: a, tokens: a}}]\n",
+            "give one of midi, opening and tokens, not opening and tokens",
+        ),
         ("version: 1\ncues: [{style: bach, follow: {hang: 3s}}]\n", "hang is"),
         ("version: 1\ncues: [{style: bach, number: 1.10}]\n", "quotes"),
         ("version: 1\nshow: {loudness: {lufs: -23}}\ncues: [{style: bach}]\n", "only -14"),
@@ -142,7 +206,7 @@ def test_a_prompt_must_be_a_midi_file(tmp_path: Path) -> None:
     text = "version: 1\ncues: [{prompt: {midi: own.mid}}]\n"
     assert "no MIDI file" in mistakes(tmp_path, text)[0]
     (tmp_path / "own.mid").write_bytes(b"MThd\0\0\0\6")
-    assert read(tmp_path, text).cues[0].opening == tmp_path / "own.mid"
+    assert read(tmp_path, text).cues[0].opening == str(tmp_path / "own.mid")
 
 
 def test_a_missing_file_is_told_with_its_nearest_neighbour(tmp_path: Path) -> None:
