@@ -1,8 +1,9 @@
 """The composer's process: holds the model and answers requests, one at a time.
 
 Started as `python -m conductor.composer --run DIR`. It listens on
-`DIR/composer.sock`; requests queue; a conductor that goes away takes its
-requests with it.
+`DIR/composer.sock`; requests queue, but for changes of pieces that sound already: each begins
+at once, and what else is composed stands still until its first notes are there. A conductor that
+goes away takes its requests with it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 # Two spinning threads beside a busy player take ten times as long a step.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -22,15 +25,53 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from conductor.errors import WireError
-from conductor.take import note_rows, tempo_rows
-from conductor.wire import Cancel, Compose, Composed, Hello, Link, Message, Progress, Quit, Refused, serve
-from model.composing.composer import Composer
+from conductor.take import SEAM_S, note_rows, tempo_rows
+from conductor.wire import (
+    Cancel,
+    Change,
+    Compose,
+    Composed,
+    Hello,
+    Link,
+    Message,
+    Progress,
+    Quit,
+    Refused,
+    Revised,
+    serve,
+)
+from model.composing.composer import Composer, Take
 from model.composing.prompt import Prompt
 from model.errors import ComposingCancelledError, ModelError
 from model.midi import write_midi
 from model.network.checkpoint import SHIPPED
+from model.notes import Piece
 
 log = logging.getLogger("composer")
+
+# How often a request that stands still looks whether it may go on.
+STANDSTILL_S = 0.02
+
+
+class Section(Protocol):
+    """Takes a piece so far, whose notes before `until_s` are final."""
+
+    def __call__(self, piece: Piece, until_s: float, *, final: bool = False) -> None:
+        """Take it; `final` when it is the whole piece."""
+
+
+class Muse(Protocol):
+    """What is needed of `model.composing.composer.Composer`."""
+
+    def compose(
+        self,
+        prompt: Prompt,
+        *,
+        progress: Callable[[float, float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        committed: Callable[[Piece, float], None] | None = None,
+    ) -> Take:
+        """Compose a piece; tell what is `committed` of it, and until when, as it grows."""
 
 
 @dataclass(slots=True)
@@ -42,13 +83,18 @@ class Desk:
         link: to the conductor.
         stopped: set when everything is to be dropped.
         cancelled: requests that are not wanted any more.
+        changes: by piece, the change that is composed; later ones take the place of earlier ones.
+        urgent: changes whose first notes are still awaited.
     """
 
-    composer: Composer
+    composer: Muse
     link: Link
     stopped: threading.Event = field(default_factory=threading.Event)
     cancelled: set[str] = field(default_factory=set)
     requests: asyncio.Queue[Compose] = field(default_factory=asyncio.Queue)
+    changes: dict[str, Change] = field(default_factory=dict)
+    urgent: set[str] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def work(self) -> None:
         """Answer requests until cancelled."""
@@ -59,18 +105,47 @@ class Desk:
             else:
                 self.link.send(Refused(request.request_id, "composing was cancelled", False))
 
-    async def _answer(self, request: Compose) -> Message:
+    def change(self, request: Change) -> None:
+        """Begin to compose the rest of a piece anew, beside whatever is composed."""
+        if (before := self.changes.get(request.piece)) is not None:
+            self.cancelled.add(before.request_id)
+        self.changes[request.piece] = request
+        self.urgent.add(request.request_id)
+        task = asyncio.create_task(self._change(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _change(self, request: Change) -> None:
+        answer = await self._answer(request)
+        self.urgent.discard(request.request_id)
+        if self.changes.get(request.piece) is request:
+            del self.changes[request.piece]
+        self.link.send(answer)
+
+    async def _answer(self, request: Compose | Change) -> Message:
         loop = asyncio.get_running_loop()
 
+        def tell(message: Message) -> None:
+            loop.call_soon_threadsafe(self.link.send, message)
+
         def progress(fraction: float, composed_s: float) -> None:
-            loop.call_soon_threadsafe(self.link.send, Progress(request.request_id, fraction, composed_s))
+            tell(Progress(request.request_id, fraction, composed_s))
 
         def cancelled() -> bool:
-            return self.stopped.is_set() or request.request_id in self.cancelled
+            gone = self.stopped.is_set() or request.request_id in self.cancelled
+            # On two cores the first notes of a change would otherwise come too late.
+            while isinstance(request, Compose) and self.urgent and not gone:
+                gone = self.stopped.wait(STANDSTILL_S) or request.request_id in self.cancelled
+            return gone
 
         def compose() -> Composed:
             prompt = Prompt.of(request.prompt)
-            take = self.composer.compose(prompt, progress=progress, cancelled=cancelled)
+            if isinstance(request, Change):
+                revised = self._revised(request, prompt.at_s or 0.0, tell)
+                take = self.composer.compose(prompt, progress=progress, cancelled=cancelled, committed=revised)
+                revised(take.piece, take.piece.duration_s, final=True)
+            else:
+                take = self.composer.compose(prompt, progress=progress, cancelled=cancelled)
             midi = Path(f"{request.out}.mid")
             write_midi(take.piece, midi)
             return Composed(
@@ -94,8 +169,19 @@ class Desk:
             log.exception("composing %s broke", request.request_id)
             return Refused(request.request_id, f"{type(error).__name__}: {error}", retryable=True)
 
+    def _revised(self, request: Change, at_s: float, tell: Callable[[Message], None]) -> Section:
+        """Return what sends the notes so far; to be called after each section."""
 
-async def run(folder: Path, composer: Composer) -> None:
+        def revised(piece: Piece, until_s: float, *, final: bool = False) -> None:
+            self.urgent.discard(request.request_id)
+            if request.request_id not in self.cancelled:
+                rows = [row for row in note_rows(piece) if row[0] >= at_s - SEAM_S]
+                tell(Revised(request.request_id, rows, tempo_rows(piece), until_s, piece.duration_s, final))
+
+        return revised
+
+
+async def run(folder: Path, composer: Muse) -> None:
     """Serve conductors until one says Quit."""
     finished = asyncio.Event()
     current: list[Desk] = []
@@ -111,6 +197,8 @@ async def run(folder: Path, composer: Composer) -> None:
             async for message in link.messages():
                 if isinstance(message, Compose):
                     desk.requests.put_nowait(message)
+                elif isinstance(message, Change):
+                    desk.change(message)
                 elif isinstance(message, Cancel):
                     desk.cancelled.add(message.request_id)
                 elif isinstance(message, Quit):

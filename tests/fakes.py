@@ -13,11 +13,13 @@ import os
 import random
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from conductor import wire
 from conductor.crew import Commands
 from conductor.workers import command
+from model.composing.prompt import Prompt
 from model.midi import write_midi
 from model.notes import Note, Piece
 
@@ -47,6 +49,16 @@ def fake_piece(seed: int, duration_s: float, instruments: list[str]) -> Piece:
         notes.append(Note(onset_s, pitch, rng.choice(names), 0.5, 80))
         onset_s += 0.25
     return Piece(tuple(notes), title="fake")
+
+
+def fake_sections(piece: Piece, prompt: Prompt) -> list[tuple[Piece, float]]:
+    """Return a piece as it grows on from another: what stays and a scale, first 8 s more, then all."""
+    at_s = prompt.at_s or 0.0
+    stays = tuple(replace(n, duration_s=min(n.duration_s, at_s - n.onset_s)) for n in piece.notes if n.onset_s < at_s)
+    scale = fake_piece(prompt.seed, prompt.duration_s - at_s, list(prompt.instruments)).notes
+    new = tuple(replace(n, onset_s=n.onset_s + at_s) for n in scale)
+    ends = [min(at_s + 8.0, prompt.duration_s), prompt.duration_s]
+    return [(replace(piece, notes=stays + tuple(n for n in new if n.offset_s <= end)), end) for end in ends]
 
 
 class FakeWorker:
