@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from model.composing.controls import Controls
+from model.composing.ending import LastChord, chord_tick
 from model.composing.grammar import Grammar
 from model.composing.guidance import Guidance
 from model.language.context import Clock, Place
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
+
+# A piece that is to end at once has this long for it, at least.
+FAREWELL_S = 1.5
 
 
 @dataclass(slots=True)
@@ -19,10 +27,15 @@ class Candidate:
         clock: where it stands.
         number: which of the candidates it is.
         guidance: what it should have less of, and more of.
+        controls: how dense, loud and in which key it goes on.
+        beats_per_bar: quarter notes in a bar.
+        closes: whether it ends on a last chord.
         tokens: its music, without the header.
         places: the context of each of them.
         log_probability: sum over its own tokens, nats.
-        composed: tokens of its own, the opening not counted.
+        composed: tokens drawn for it; an opening and what comes back by plan are not.
+        opening: tokens that were there before.
+        marks: sections as they came: letter and tick.
     """
 
     head: list[int]
@@ -30,14 +43,85 @@ class Candidate:
     clock: Clock
     number: int = 0
     guidance: Guidance = field(default_factory=Guidance)
+    controls: Controls = field(default_factory=Controls)
+    beats_per_bar: float = 4.0
+    closes: bool = False
     tokens: list[int] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     log_probability: float = 0.0
     composed: int = 0
+    opening: int = 0
+    marks: list[tuple[str, int]] = field(default_factory=list)
 
     def take(self, token: int) -> None:
         """Add a token."""
         self.grammar.feed(token)
         self.guidance.feed(token, self.clock.tick)
+        self.controls.feed(token, self.clock.tick)
         self.tokens.append(token)
         self.places.append(self.clock.step(token))
+
+    @property
+    def beat_ticks(self) -> float:
+        """Ticks in a beat."""
+        return 60.0 * TICKS_PER_SECOND / self.clock.bpm
+
+    def bar_line(self, tick: float) -> int:
+        """Return the bar line nearest to a time."""
+        bar = self.beat_ticks * self.beats_per_bar
+        return round(round(tick / bar) * bar)
+
+    def plan_end(self) -> None:
+        """Choose when the last chord is struck; once the tempo is known."""
+        if not self.closes:
+            return
+        drums_alone = self.grammar.instruments == ("drums",)
+        tick = chord_tick(
+            self.clock.length_ticks,
+            self.beat_ticks,
+            self.beats_per_bar,
+            in_time=self.guidance.in_time,
+            drums_alone=drums_alone,
+        )
+        before = self.grammar.last_chord
+        if before is None:
+            self.grammar.last_chord = LastChord(tick, self.controls.key, drums_alone)
+        else:
+            before.tick = tick
+
+    def end_soon(self) -> None:
+        """Let it end as soon as it can close properly."""
+        if self.grammar.ended or self.clock.tick + 2 * FAREWELL_S * TICKS_PER_SECOND >= self.clock.length_ticks:
+            return
+        bar = self.beat_ticks * self.beats_per_bar
+        soon = self.clock.tick + FAREWELL_S * TICKS_PER_SECOND
+        line = np.ceil(soon / bar) * bar if bar < 6 * TICKS_PER_SECOND else soon
+        length = min(round(line + FAREWELL_S * TICKS_PER_SECOND), self.clock.length_ticks)
+        self.clock.length_ticks = self.grammar.length_ticks = length
+        self.grammar.stop_tick = None
+        self.plan_end()
+
+    def end_sounding(self) -> None:
+        """End all that sounds."""
+        for token in self.grammar.held:
+            self.take(token)
+
+    def fork(self, number: int) -> Candidate:
+        """Return the same music under another number, free to go on otherwise."""
+        return replace(
+            self,
+            head=list(self.head),
+            grammar=self.grammar.copy(),
+            clock=self.clock.copy(),
+            number=number,
+            guidance=self.guidance.copy(),
+            controls=self.controls.copy(),
+            tokens=list(self.tokens),
+            places=list(self.places),
+            marks=list(self.marks),
+        )
+
+    @property
+    def tempo_bpm(self) -> float | None:
+        """The tempo its header says."""
+        return next((float(t) for token in self.head if (t := VOCABULARY.tempo_of(token)) is not None), None)

@@ -14,7 +14,8 @@ import torch
 from model.composing.candidate import Candidate
 from model.composing.prompt import Prompt
 from model.composing.quality import Judgement, judge
-from model.composing.sampler import Sampler, Settings
+from model.composing.sampler import Sampler, Watch
+from model.composing.settings import Settings
 from model.composing.selection import select
 from model.critic.inner import InnerCritic
 from model.critic.spans import span_of
@@ -155,7 +156,7 @@ class Composer:
             temperature=prompt.temperature,
             top_p=prompt.top_p,
         )
-        drawn = self.sampler.draw(settings, progress=progress, cancelled=cancelled)
+        drawn = self.sampler.draw(settings, Watch(progress, cancelled))
         liking: list[float] | list[None] = [None] * len(drawn)
         if self.critic is not None:
             liking = self.critic.log_odds([span_of(candidate, header) for candidate in drawn])

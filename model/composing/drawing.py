@@ -29,6 +29,8 @@ def draw(
     step: int,
     temperature: float,
     top_p: float,
+    anti_p: float = 0.0,
+    anti_chance: float = 1.0,
 ) -> list[tuple[int, float]]:
     """Draw a token for each candidate, by the seed, the step and its number.
 
@@ -40,6 +42,7 @@ def draw(
         step: how often has been drawn before.
         temperature: see `model.composing.prompt.Prompt`.
         top_p: the same.
+        anti_p, anti_chance: see `model.composing.settings.Settings`.
 
     Returns:
         For each its token, and its log-probability among what was allowed, before all nudging.
@@ -55,6 +58,8 @@ def draw(
         step,
         temperature=temperature,
         top_p=top_p,
+        anti_p=anti_p,
+        anti_chance=anti_chance,
     )
     whole = log_sum_exp(torch.from_numpy(own_NV), bits).tolist()
     return [(token, float(own_NV[n, token]) - whole[n]) for n, token in enumerate(tokens.tolist())]
@@ -64,6 +69,9 @@ def _nudge(logits_NV: Floats, allowed_NV: NDArray[np.bool_], candidates: Sequenc
     for logits, candidate in zip(logits_NV, candidates, strict=True):
         for ids, nats in candidate.guidance.nudges(candidate.clock.tick):
             logits[ids] += nats
+        steered = candidate.controls.nudges(candidate.clock.tick)
+        if steered is not None:
+            logits += steered
     beside = [candidate.guidance.beside_the_beat(candidate.clock) for candidate in candidates]
     timed = [n for n, waits in enumerate(beside) if waits is not None]
     if timed:

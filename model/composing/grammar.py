@@ -2,18 +2,20 @@
 
 A note-off only for what sounds, every note ended, only the instruments asked
 for and only in their ranges, nothing struck twice at once, no note that hangs,
-no silence that lasts, and an end where the end was asked for. Each rule takes
-tokens away from the model's choice; none is ever left without a choice.
+no silence that lasts, and an end where the end was asked for: a last chord on
+the tonic, on a bar line, that rings until then (`model.composing.ending`).
+Each rule takes tokens away from the model's choice; none is ever left without one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.composing.ending import LastChord
 from model.instruments import BY_NAME, INSTRUMENTS
 from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
 
@@ -40,12 +42,18 @@ class Grammar:
     Attributes:
         instruments: names that may play.
         length_ticks: where the piece shall end.
+        silence_ticks: the longest silence.
+        stop_tick: no wait goes past this; None for no such place.
+        last_chord: how it closes; None: as the model likes.
         tick: time now.
         ended: whether `end` has come.
     """
 
     instruments: tuple[str, ...]
     length_ticks: int
+    silence_ticks: int = round(LONGEST_SILENCE_S * TICKS_PER_SECOND)
+    stop_tick: int | None = None
+    last_chord: LastChord | None = None
     tick: int = 0
     ended: bool = False
     _sounding: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -74,6 +82,8 @@ class Grammar:
             else:
                 allowed[VOCABULARY.note_id[expired[0], 0, expired[1]]] = True
             return allowed
+        if self.last_chord is not None and self.tick >= self.last_chord.tick:
+            return self._closing(self.last_chord)
         left = self.length_ticks - self.tick
         if left > LAST_ONSET_S * TICKS_PER_SECOND and self._struck < MOST_AT_ONCE:
             if len(self._sounding) < MOST_SOUNDING:
@@ -84,11 +94,35 @@ class Grammar:
         if self._struck == 0:
             allowed |= self._held
         silence = 0 if self._sounding else self.tick - self._last_sound
-        if silence < LONGEST_SILENCE_S * TICKS_PER_SECOND or not allowed.any():
-            longest = min(VOCABULARY.first_note - VOCABULARY.first_wait, left)
-            allowed[VOCABULARY.first_wait : VOCABULARY.first_wait + longest] = True
-        if not self._sounding and self.tick >= NEAR_END * self.length_ticks and self._struck == 0:
+        if silence < self.silence_ticks or not allowed.any():
+            self._let_wait(allowed)
+        near_end = self.last_chord is None and self.tick >= NEAR_END * self.length_ticks
+        if near_end and not self._sounding and self._struck == 0:
             allowed[VOCABULARY.end] = True
+        return allowed
+
+    def _let_wait(self, allowed: NDArray[np.bool_]) -> None:
+        """Allow waits, up to the next place that is not to be passed."""
+        places = [self.length_ticks]
+        if self.last_chord is not None and self.tick < self.last_chord.tick:
+            places.append(self.last_chord.tick)
+        if self.stop_tick is not None and self.tick < self.stop_tick:
+            places.append(self.stop_tick)
+        longest = min(VOCABULARY.first_note - VOCABULARY.first_wait, min(places) - self.tick)
+        allowed[VOCABULARY.first_wait : VOCABULARY.first_wait + longest] = True
+
+    def _closing(self, chord: LastChord) -> NDArray[np.bool_]:
+        """Return what may come from the last chord on: all that sounds ends, the chord is struck, and it rings."""
+        allowed = np.zeros(len(VOCABULARY), bool)
+        if self.tick == chord.tick and not chord.struck and self._sounding:
+            allowed |= self._held
+            return allowed
+        if self.tick == chord.tick and self._struck < MOST_AT_ONCE and len(self._sounding) < MOST_SOUNDING:
+            allowed |= self._startable & chord.fitting()
+        if self.tick > chord.tick or chord.whole or not allowed.any():
+            # All of the time that is left at once, as far as one token goes.
+            longest = min(VOCABULARY.first_note - VOCABULARY.first_wait, self.length_ticks - self.tick)
+            allowed[VOCABULARY.first_wait + longest - 1] = True
         return allowed
 
     def _expired(self) -> tuple[int, int] | None:
@@ -126,6 +160,8 @@ class Grammar:
         self._struck += 1
         self._last_sound = self.tick
         self._forbid(row, pitch)
+        if self.last_chord is not None:
+            self.last_chord.feed(self.tick, row, pitch, len(self._sounding))
         if INSTRUMENTS[row].sustains:
             self._sounding.pop((row, pitch), None)
             self._sounding[row, pitch] = self.tick
@@ -133,6 +169,19 @@ class Grammar:
 
     def _forbid(self, row: int, pitch: int) -> None:
         self._startable[VOCABULARY.onset_ids[row][pitch]] = False
+
+    def copy(self) -> Grammar:
+        """Return the same rules at the same place, free to go on otherwise."""
+        chord = None if self.last_chord is None else self.last_chord.copy()
+        twin = replace(self, last_chord=chord)
+        twin._sounding, twin._struck, twin._last_sound = dict(self._sounding), self._struck, self._last_sound
+        twin._startable, twin._held = self._startable.copy(), self._held.copy()
+        return twin
+
+    @property
+    def held(self) -> list[int]:
+        """The tokens that would end what sounds now."""
+        return [int(VOCABULARY.note_id[row, 0, pitch]) for row, pitch in self._sounding]
 
     @property
     def sounding(self) -> list[str]:

@@ -7,6 +7,8 @@ notes repeat, in the order they are struck: a figure of k notes may come a few
 times, then each further note of it costs more; so does a pitch that makes up
 most of the latest notes. And an instrument asked for
 that has not begun a note for a while becomes more likely, second by second.
+An instrument that comes in is called on until it has played a phrase, and one
+that has had too small a part is called for all the more.
 Where music is not played freely, a wait that ends beside the beat costs: of the
 waits of real scores two in three end on a sixteenth or a triplet, of a small
 model's a little fewer, but it never finds back to a beat that it has lost.
@@ -17,8 +19,8 @@ Source: the first is the idea of "don't repeat yourself" sampling for text
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +37,11 @@ COST, MOST_COST = 0.5, 6.0
 # Of its latest `LONGEST_FIGURE` notes, one pitch of an instrument may be so many before it costs.
 MOST_OF_A_PITCH = 8
 # An instrument is missing after this long; nats a second from then on, and the most.
-MISSED_S, CALL, MOST_CALL = 6.0, 0.5, 5.0
+MISSED_S, CALL, MOST_CALL = 6.0, 0.5, 8.0
+# An instrument that has come in keeps this call until it has played so many notes.
+ENTRY, PHRASE = 2.0, 8
+# Of the latest notes each wanted instrument plays this share at least, or an even share's half where that is less.
+LATEST, LEAST_SHARE = 96, 0.05
 
 # Parts of a beat that are kept, how many ticks beside still count as on it, and what others cost.
 PARTS_OF_A_BEAT, ON_BEAT_TICKS, OFF_BEAT = (4, 3), 0.6, 2.0
@@ -100,16 +106,33 @@ class Guidance:
     in_time: bool = False
     _lines: dict[int, _Line] = field(default_factory=dict)
     _heard: dict[int, int] = field(default_factory=dict)
+    # Rows of the latest notes, and of each group called for how many notes of its phrase are left.
+    _latest: deque[int] = field(default_factory=lambda: deque(maxlen=LATEST))
+    _counts: Counter[int] = field(default_factory=Counter)
+    _entering: dict[int, int] = field(default_factory=dict)
+    _rows: tuple[tuple[int, ...], ...] = ()
     # The beat last asked about, and the answer: it is asked at every token, and time passes at one in three.
     _asked: tuple[float, float] | None = None
     _beside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(MAX_WAIT_TICKS, bool))
+
+    def __post_init__(self) -> None:
+        self._rows = tuple(tuple(_ROW[name] for name in names) for names in self.wanted)
 
     def feed(self, token: int, tick: int) -> None:
         """Take the token that came at a time."""
         _, row, pitch, velocity = VOCABULARY.said[token]
         if row < 0 or velocity <= 0:
             return
+        for n, rows in enumerate(self._rows):
+            if row in rows:
+                if self._silent_s(rows, tick) > MISSED_S:
+                    self._entering[n] = PHRASE
+                self._entering[n] = max(0, self._entering.get(n, 0) - 1)
         self._heard[row] = tick
+        if len(self._latest) == LATEST:
+            self._counts[self._latest[0]] -= 1
+        self._latest.append(row)
+        self._counts[row] += 1
         if row not in self._lines:
             self._lines[row] = _Line(row, TIMES if INSTRUMENTS[row].sustains else DRUM_TIMES)
         self._lines[row].feed(pitch)
@@ -133,12 +156,31 @@ class Guidance:
             self._beside = beside * ticks_a_beat > ON_BEAT_TICKS
         return self._beside
 
+    def copy(self) -> Guidance:
+        """Return the same, free to go on otherwise."""
+        lines = {row: replace(line) for row, line in self._lines.items()}
+        return replace(
+            self,
+            _lines=lines,
+            _heard=dict(self._heard),
+            _latest=self._latest.copy(),
+            _counts=self._counts.copy(),
+            _entering=dict(self._entering),
+            _asked=None,
+        )
+
+    def _silent_s(self, rows: tuple[int, ...], tick: int) -> float:
+        return (tick - max(self._heard.get(row, 0) for row in rows)) / TICKS_PER_SECOND
+
     def _missing(self, tick: int) -> list[Nudge]:
         found: list[Nudge] = []
-        for names in self.wanted:
-            rows = [_ROW[name] for name in names]
-            silent_s = (tick - max(self._heard.get(row, 0) for row in rows)) / TICKS_PER_SECOND
-            if silent_s > MISSED_S:
-                nats = min(CALL * (silent_s - MISSED_S), MOST_CALL)
+        # A piece for one has nobody to share with.
+        least = min(LEAST_SHARE, 0.5 / len(self._rows)) * len(self._latest) if len(self._rows) > 1 else 0.0
+        for n, rows in enumerate(self._rows):
+            nats = min(CALL * (self._silent_s(rows, tick) - MISSED_S), MOST_CALL)
+            if least:
+                behind = least - sum(self._counts[row] for row in rows)
+                nats = max(nats, ENTRY if self._entering.get(n) else 0.0, min(behind, ENTRY))
+            if nats > 0:
                 found += [(_ONSETS[row], nats) for row in rows]
         return found

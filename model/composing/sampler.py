@@ -1,63 +1,92 @@
 """The sampler: several candidates grow side by side, one token each a step.
 
-Shapes: N candidates, T tokens, V vocabulary.
+Shapes: N candidates, R rows read, T tokens, V vocabulary.
 
-The model looks back over a bounded context. When it is full, every candidate
-goes on from its header and its latest music, the header then saying where in
-the piece that music stands, just as training windows are made.
+The model looks back over a bounded context. When it is full, and wherever
+something else is to be said of the music, every candidate goes on from its
+header and its latest music, the header then saying where in the piece that
+music stands, just as training windows are made. Where styles are blended, a
+candidate is read once under the header of each, and the logits are mixed.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from model.composing.candidate import Candidate
+from model.composing.controls import Controls
 from model.composing.drawing import draw
 from model.composing.grammar import Grammar
 from model.composing.guidance import Guidance
+from model.composing.settings import Settings
 from model.errors import ComposingCancelledError
 from model.language.context import Clock, Context, Place
-from model.language.header import Header
 from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
 from model.network.decoding import Reading, reader
 from model.network.transformer import Transformer
 
 # Tokens kept when a full context slides on, as a part of it.
 KEPT = 0.6
+# A style that comes in within this time is read from now on.
+COMING_TICKS = 30 * TICKS_PER_SECOND
+# Each stage of growing has draws of its own.
+STEPS_A_STAGE = 1 << 20
 IS_TEMPO = np.array([VOCABULARY.tempo_of(token) is not None for token in range(len(VOCABULARY))])
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to draw.
+@dataclass(slots=True)
+class Watch:
+    """Who looks on while candidates grow.
 
     Attributes:
-        length_s: length of the piece.
-        instruments: names that may play.
-        header: what is said of the piece; where it says no tempo, every candidate takes one of its own.
-        wanted: groups of names, each of which shall be heard; see `model.composing.guidance`.
-        opening: tokens it goes on from, without header and end.
-        candidates: how many.
-        seed: candidate n of a seed is the same however many there are beside it.
-        temperature, top_p: see `model.composing.prompt.Prompt`.
+        progress: told (fraction done, seconds of music in all), now and then.
+        cancelled: asked at every step: whether to stop at once.
+        finish: asked at every step: whether to end all pieces as soon as they can close.
+        everyone: the candidates, for the progress.
     """
 
-    length_s: float
-    instruments: tuple[str, ...]
-    header: Header
-    wanted: tuple[tuple[str, ...], ...] = ()
-    opening: tuple[int, ...] = ()
-    candidates: int = 4
-    seed: int = 0
-    temperature: float = 1.0
-    top_p: float = 0.98
+    progress: Callable[[float, float], None] | None = None
+    cancelled: Callable[[], bool] | None = None
+    finish: Callable[[], bool] | None = None
+    everyone: Sequence[Candidate] = ()
+    _telling: threading.Lock = field(default_factory=threading.Lock)
+    _failed: threading.Event = field(default_factory=threading.Event)
+
+    def fail(self) -> None:
+        """Let the other groups stop, too."""
+        self._failed.set()
+
+    def check(self) -> None:
+        """Stop where that is wished.
+
+        Raises:
+            ComposingCancelledError: it is.
+        """
+        with self._telling:
+            if self._failed.is_set() or (self.cancelled is not None and self.cancelled()):
+                raise ComposingCancelledError("composing was cancelled")
+
+    @property
+    def finishing(self) -> bool:
+        """Whether all pieces shall end soon."""
+        with self._telling:
+            return self.finish is not None and self.finish()
+
+    def tell(self) -> None:
+        """Tell how far everyone has come."""
+        if self.progress is None or not self.everyone:
+            return
+        with self._telling:
+            done = sum(c.grammar.tick for c in self.everyone)
+            length = sum(c.clock.length_ticks for c in self.everyone)
+            self.progress(min(1.0, done / length), done / TICKS_PER_SECOND)
 
 
 class Sampler:
@@ -74,152 +103,239 @@ class Sampler:
         self.read_by = reader(model)
         self.threads = threads or torch.get_num_threads()
 
-    def draw(
-        self,
-        settings: Settings,
-        *,
-        progress: Callable[[float, float], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> list[Candidate]:
-        """Compose candidates.
+    def draw(self, settings: Settings, watch: Watch | None = None) -> list[Candidate]:
+        """Compose candidates to their ends.
 
         Args:
             settings: what and how.
-            progress: told (fraction done, seconds of music in all), now and then.
-            cancelled: asked at every step.
+            watch: who looks on.
 
         Raises:
-            ComposingCancelledError: `cancelled` said so.
+            ComposingCancelledError: it was cancelled.
         """
+        everyone = self.begin(settings)
+        watch = watch or Watch()
+        watch.everyone = everyone
+        self.grow(everyone, settings, watch=watch)
+        return everyone
+
+    def begin(self, settings: Settings) -> list[Candidate]:
+        """Return candidates that know their tempo and have heard the opening."""
         length = round(settings.length_s * TICKS_PER_SECOND)
+        header = settings.said(settings.header.style, 0)
         everyone = [
             Candidate(
-                settings.header.tokens(),
-                Grammar(settings.instruments, length),
-                Clock(length, bpm=settings.header.tempo_bpm or 120.0),
+                header.tokens(),
+                Grammar(settings.instruments, length, round(settings.silence_s * TICKS_PER_SECOND)),
+                Clock(length, bpm=header.tempo_bpm or 120.0),
                 n,
-                Guidance(settings.wanted, in_time=settings.header.performed is not True),
+                Guidance(settings.wanted, in_time=header.performed is not True),
+                Controls(settings.key, settings.density, settings.energy),
+                header.beats_per_bar or 4.0,
+                settings.closes,
             )
             for n in range(settings.candidates)
         ]
-        growth = _Growth(self, settings, everyone, progress, cancelled)
-        groups = [everyone[n :: self.threads] for n in range(min(self.threads, len(everyone)))]
+        if header.tempo_bpm is None:
+            self._by_groups(everyone, lambda group: self._take_tempi(group, settings))
+        for candidate in everyone:
+            candidate.plan_end()
+            for token in settings.opening:
+                candidate.take(token)
+            candidate.opening = len(candidate.tokens)
+        return everyone
+
+    def grow(
+        self,
+        candidates: Sequence[Candidate],
+        settings: Settings,
+        until: Callable[[Candidate], int] | None = None,
+        *,
+        stage: int = 0,
+        watch: Watch | None = None,
+    ) -> None:
+        """Let candidates grow.
+
+        Args:
+            candidates: as `begin` made them, or this.
+            settings: what and how.
+            until: of each, at which tick it pauses; None: at its end.
+            stage: counts the calls for one piece, from 0.
+            watch: who looks on.
+
+        Raises:
+            ComposingCancelledError: it was cancelled; candidates may have grown unequally.
+        """
+        growing = [c for c in candidates if not c.grammar.ended and (until is None or c.clock.tick < until(c))]
+        watch = watch or Watch()
+        self._by_groups(growing, lambda group: _Growth(self, settings, watch, until, stage).grow(group))
+
+    def _by_groups(self, everyone: Sequence[Candidate], work: Callable[[list[Candidate]], None]) -> None:
+        groups = [list(everyone[n :: self.threads]) for n in range(min(self.threads, len(everyone)))]
         # A few rows have little to share out: torch takes longer on several threads than on one.
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             if len(groups) == 1:
-                growth.grow(everyone)
-            else:
+                work(groups[0])
+            elif groups:
                 with ThreadPoolExecutor(len(groups)) as pool:
-                    list(pool.map(growth.grow, groups))
+                    list(pool.map(work, groups))
         finally:
             torch.set_num_threads(before)
-        return everyone
+
+    def _take_tempi(self, group: list[Candidate], settings: Settings) -> None:
+        """Draw the last word of each header, its tempo."""
+        reading = Rows(self, settings, group)
+        allowed = np.tile(IS_TEMPO, (len(group), 1))
+        for candidate, (token, _) in zip(group, _drawn(reading.logits(), allowed, group, settings, 0), strict=True):
+            candidate.head.append(token)
+            candidate.clock.bpm = float(VOCABULARY.tempo_of(token) or candidate.clock.bpm)
 
 
 class _Growth:
-    """One drawing: what its groups of candidates have in common."""
+    """A group of candidates as it grows."""
 
     def __init__(
         self,
         sampler: Sampler,
         settings: Settings,
-        everyone: list[Candidate],
-        progress: Callable[[float, float], None] | None,
-        cancelled: Callable[[], bool] | None,
+        watch: Watch,
+        until: Callable[[Candidate], int] | None,
+        stage: int,
     ) -> None:
-        self.sampler, self.settings, self.everyone = sampler, settings, everyone
-        self.progress, self.cancelled = progress, cancelled
-        self._telling = threading.Lock()
-        self._failed = threading.Event()
+        self.sampler, self.settings, self.watch = sampler, settings, watch
+        self.until, self.first_step = until, 1 + stage * STEPS_A_STAGE
+        self._finishing = False
 
     def grow(self, group: list[Candidate]) -> None:
-        """Let a group of candidates grow to their ends."""
+        """Let them grow to where they pause."""
         try:
-            if self.settings.header.tempo_bpm is None:
-                self._take_tempi(group)
-            for candidate in group:
-                for token in self.settings.opening:
-                    candidate.take(token)
-            self._grow(list(group))
+            self._grow(group)
         except BaseException:
             # The other groups need not go on.
-            self._failed.set()
+            self.watch.fail()
             raise
 
     def _grow(self, growing: list[Candidate]) -> None:
-        logits_NV, reading = self._read(growing)
+        rows = Rows(self.sampler, self.settings, growing)
         steps = 0
-        while growing:
-            self._check()
+        while True:
+            self.watch.check()
+            if not self._finishing and self.watch.finishing:
+                self._finishing = True
+                for candidate in growing:
+                    candidate.end_soon()
             allowed = np.stack([c.grammar.mask() for c in growing])
-            for candidate, (token, log_probability) in zip(
-                growing, self._draw(logits_NV, allowed, growing, 1 + steps), strict=True
-            ):
+            drawn = _drawn(rows.logits(), allowed, growing, self.settings, self.first_step + steps)
+            for candidate, (token, log_probability) in zip(growing, drawn, strict=True):
                 candidate.take(token)
                 candidate.log_probability += log_probability
                 candidate.composed += 1
-            alive = [n for n, c in enumerate(growing) if not c.grammar.ended]
+            alive = [n for n, c in enumerate(growing) if not self._pauses(c)]
+            if not alive:
+                return
             if len(alive) < len(growing):
                 growing = [growing[n] for n in alive]
-                reading.keep(alive)
-            if not growing:
-                break
-            if reading.length + 1 > self.sampler.context:
-                logits_NV, reading = self._read(growing)
+                rows.keep(alive)
+            if rows.length + 1 > self.sampler.context:
+                rows = Rows(self.sampler, self.settings, growing)
             else:
-                tokens = np.array([[c.tokens[-1]] for c in growing])
-                logits_NV = reading.read(tokens, _columns([[c.places[-1]] for c in growing]))
+                rows.read_on()
             steps += 1
             if steps % 50 == 0:
-                self._tell()
+                self.watch.tell()
 
-    def _draw(
-        self, logits_NV: NDArray[np.float32], allowed_NV: NDArray[np.bool_], growing: list[Candidate], step: int
-    ) -> list[tuple[int, float]]:
-        asked = self.settings
-        return draw(
-            logits_NV, allowed_NV, growing, seed=asked.seed, step=step, temperature=asked.temperature, top_p=asked.top_p
-        )
+    def _pauses(self, candidate: Candidate) -> bool:
+        if candidate.grammar.ended:
+            return True
+        return not self._finishing and self.until is not None and candidate.clock.tick >= self.until(candidate)
 
-    def _check(self) -> None:
-        with self._telling:
-            if self._failed.is_set() or (self.cancelled is not None and self.cancelled()):
-                raise ComposingCancelledError("composing was cancelled")
 
-    def _tell(self) -> None:
-        if self.progress is None:
-            return
-        with self._telling:
-            done = sum(c.grammar.tick for c in self.everyone)
-            length = self.everyone[0].clock.length_ticks
-            self.progress(done / (length * len(self.everyone)), done / TICKS_PER_SECOND)
+class Rows:
+    """What is read of some candidates: each under the header of each of its styles, from its latest music on."""
 
-    def _take_tempi(self, group: list[Candidate]) -> None:
-        """Draw the last word of each header, its tempo."""
-        logits_NV, _ = self._read(group)
-        allowed = np.tile(IS_TEMPO, (len(group), 1))
-        for candidate, (token, _) in zip(group, self._draw(logits_NV, allowed, group, 0), strict=True):
-            candidate.head.append(token)
-            candidate.clock.bpm = float(VOCABULARY.tempo_of(token) or candidate.clock.bpm)
-
-    def _read(self, growing: list[Candidate]) -> tuple[NDArray[np.float32], Reading]:
-        """Read headers and latest music anew; return the next logits and the reading to go on with."""
-        context = self.sampler.context
-        most = context - len(growing[0].head)
-        kept = min(len(growing[0].tokens), int(most * KEPT) if len(growing[0].tokens) >= most else most)
+    def __init__(self, sampler: Sampler, settings: Settings, group: Sequence[Candidate]) -> None:
+        self._settings, self._group = settings, list(group)
+        self._styles: list[list[str | None]] = []
         tokens: list[list[int]] = []
         places: list[list[Place]] = []
-        for candidate in growing:
-            body, where = candidate.tokens[-kept:] if kept else [], candidate.places[-kept:] if kept else []
-            # The header stands where its music begins, as in training.
-            passed = candidate.places[: len(candidate.places) - kept]
-            first = passed[-1] if passed else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
-            tokens.append(candidate.head + body)
-            places.append([(first[0], first[1], 0, *first[3:])] * len(candidate.head) + where)
-        reading = self.sampler.read_by(len(growing), context)
-        return reading.read(np.array(tokens), _columns(places)), reading
+        for candidate in group:
+            now = candidate.clock.tick
+            self._styles.append(list(dict.fromkeys([*settings.shares(now), *settings.shares(now + COMING_TICKS)])))
+            for style in self._styles[-1]:
+                header = replace(settings.said(style, now), tempo_bpm=candidate.tempo_bpm)
+                row, where = _latest(candidate, header.tokens(), sampler.context)
+                tokens.append(row)
+                places.append(where)
+        longest = max(map(len, tokens))
+        padding = np.array([longest - len(row) for row in tokens])
+        padded = [[VOCABULARY.pad] * gap + row for gap, row in zip(padding, tokens, strict=True)]
+        where = [[row[0]] * gap + row for gap, row in zip(padding, places, strict=True)]
+        self._reading: Reading = sampler.read_by(len(tokens), sampler.context)
+        self._logits_RV = self._reading.read(np.array(padded), _columns(where), padding)
+
+    @property
+    def length(self) -> int:
+        """Tokens read, of the row that has most."""
+        return self._reading.length
+
+    def logits(self) -> NDArray[np.float32]:
+        """Return what may follow, mixed by the shares that styles have now, shape [N, V]."""
+        if all(len(styles) == 1 for styles in self._styles):
+            return self._logits_RV
+        mixed = []
+        row = 0
+        for candidate, styles in zip(self._group, self._styles, strict=True):
+            shares = self._settings.shares(candidate.clock.tick)
+            weights = np.array([shares.get(style, 0.0) for style in styles], np.float32)
+            mixed.append(weights @ self._logits_RV[row : row + len(styles)])
+            row += len(styles)
+        return np.stack(mixed)
+
+    def read_on(self) -> None:
+        """Read the last token of each candidate."""
+        of_rows = [c for c, styles in zip(self._group, self._styles, strict=True) for _ in styles]
+        tokens = np.array([[c.tokens[-1]] for c in of_rows])
+        self._logits_RV = self._reading.read(tokens, _columns([[c.places[-1]] for c in of_rows]))
+
+    def keep(self, alive: Sequence[int]) -> None:
+        """Go on with some of the candidates."""
+        starts = np.cumsum([0, *map(len, self._styles)])
+        self._reading.keep([row for n in alive for row in range(starts[n], starts[n + 1])])
+        self._group = [self._group[n] for n in alive]
+        self._styles = [self._styles[n] for n in alive]
+
+
+def _latest(candidate: Candidate, head: list[int], context: int) -> tuple[list[int], list[Place]]:
+    """Return a header and as much of a candidate's latest music as there is room for, with their places."""
+    most = context - len(head)
+    kept = len(candidate.tokens) if len(candidate.tokens) < most else int(most * KEPT)
+    body, where = candidate.tokens[-kept:] if kept else [], candidate.places[-kept:] if kept else []
+    # The header stands where its music begins, as in training.
+    passed = len(candidate.places) - kept
+    first = candidate.places[passed - 1] if passed else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
+    return head + body, [(first[0], first[1], 0, *first[3:])] * len(head) + where
+
+
+def _drawn(
+    logits_NV: NDArray[np.float32],
+    allowed_NV: NDArray[np.bool_],
+    growing: Sequence[Candidate],
+    asked: Settings,
+    step: int,
+) -> list[tuple[int, float]]:
+    return draw(
+        logits_NV,
+        allowed_NV,
+        growing,
+        seed=asked.seed,
+        step=step,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        anti_p=asked.anti_p,
+        anti_chance=asked.anti_chance,
+    )
 
 
 def _columns(places: list[list[Place]]) -> Context:

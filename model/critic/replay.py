@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.composing.sampler import Sampler, Settings
+from model.composing.sampler import Sampler, Watch
+from model.composing.settings import Settings
 from model.critic.excerpts import of_piece
 from model.critic.spans import Span, settled
 from model.errors import CorpusError
@@ -230,7 +231,7 @@ def fill(
             if progress is not None:
                 progress((done + fraction * candidates) / max(1, count - began))
 
-        drawn = sampler.draw(settings, progress=tell, cancelled=cancelled)
+        drawn = sampler.draw(settings, Watch(tell, cancelled))
         composed += sum(c.composed for c in drawn)
         store.add(
             [

@@ -100,15 +100,14 @@ def span_of(candidate: Candidate, header: Header, start_s: float = 0.0, end_s: f
         end_s: where it stops; None for as far as the candidate has come.
     """
     tokens = np.array(candidate.tokens, np.int64)
-    tempo = next((t for token in candidate.head if (t := VOCABULARY.tempo_of(token)) is not None), None)
     ticks = np.cumsum(VOCABULARY.wait_ticks[tokens])
     first = int(np.searchsorted(ticks, round(start_s * TICKS_PER_SECOND), "left")) if start_s > 0 else 0
     last = len(tokens) if end_s is None else int(np.searchsorted(ticks, round(end_s * TICKS_PER_SECOND), "right"))
     here = tokens[first:last]
     return Span(
         here,
-        replace(header, tempo_bpm=tempo),
-        max(0, len(tokens) - candidate.composed - first),
+        replace(header, tempo_bpm=candidate.tempo_bpm),
+        max(0, candidate.opening - first),
         bool(len(here) and here[-1] == VOCABULARY.end),
     )
 

@@ -17,7 +17,7 @@ length asked for is met. Source: OpenAI's MuseNet post (2019).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -120,6 +120,10 @@ class Clock:
     bpm: float = 120.0
     chord: int = -1
     sounding: Sounding = field(default_factory=Sounding)
+
+    def copy(self) -> Clock:
+        """Return the same place in the piece, free to go on otherwise."""
+        return replace(self, sounding=self.sounding.copy())
 
     def step(self, token: int) -> Place:
         """Let a token pass; return where it stands."""

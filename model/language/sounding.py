@@ -70,6 +70,10 @@ class Sounding:
 
     _since: dict[tuple[int, int], int] = field(default_factory=dict)
 
+    def copy(self) -> Sounding:
+        """Return the same, free to go on otherwise."""
+        return Sounding(dict(self._since))
+
     def step(self, token: int, tick: int) -> Features:
         """Let a token pass at a time; return what sounds after it, shape [`SOUNDING`]."""
         _, instrument, pitch, velocity = VOCABULARY.said[token]

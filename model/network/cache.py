@@ -26,13 +26,20 @@ class Cache:
         self.values = [torch.zeros(shape, dtype=dtype) for _ in range(config.layers)]
         self.length = 0
         self.capacity = capacity
+        # Where the music of each row begins, its padding before; None where there is none.
+        self._starts: Tensor | None = None
+
+    def pad(self, starts: Tensor) -> None:
+        """Let the first tokens of rows stand for nothing, shape [B]: what follows does not see them."""
+        self._starts = starts
 
     def append(self, layer: int, k_BKTD: Tensor, v_BKTD: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Keep new keys and values of a layer; return all that its queries may see.
 
         Returns:
             Keys and values, shape [B, K, seen, D], and where not every query sees
-            them all, the mask, shape [H, T, seen] or where heads see the same [T, seen].
+            them all, the mask, shape [H, T, seen], where heads see the same [T, seen],
+            with padded rows [B, H or 1, T, seen].
         """
         new = k_BKTD.shape[2]
         end = self.length + new
@@ -41,15 +48,22 @@ class Cache:
         pattern = self.patterns[layer]
         start = max(0, self.length + 1 - pattern.stride) if pattern.kind == "window" else 0
         keys, values = self.keys[layer][:, :, start:end], self.values[layer][:, :, start:end]
-        if new == 1 and pattern.kind in ("causal", "window"):
+        if new == 1 and pattern.kind in ("causal", "window") and self._starts is None:
             # All that is read is seen.
             return keys, values, None
         mask = pattern.allowed(torch.arange(self.length, end)[:, None], torch.arange(start, end)[None, :], self._heads)
         if pattern.kind in ("strided", "fixed"):
             read = mask.flatten(0, -2).any(dim=0).nonzero()[:, 0]
             keys, values, mask = keys[:, :, read], values[:, :, read], mask[..., read]
-            if new == 1 and pattern.kind == "strided":
+            if new == 1 and pattern.kind == "strided" and self._starts is None:
                 return keys, values, None
+        else:
+            read = torch.arange(end - start)
+        if self._starts is not None:
+            music = read + start >= self._starts[:, None]
+            # Padding sees padding: a query that sees nothing would give no number.
+            padding = torch.arange(self.length, end)[None, :] < self._starts[:, None]
+            mask = mask.view(-1, *mask.shape[-2:]) & (music[:, None, None, :] | padding[:, None, :, None])
         return keys, values, mask
 
     def advance(self, tokens: int) -> None:
@@ -60,3 +74,5 @@ class Cache:
         """Keep some rows, in this order (rows may repeat)."""
         self.keys = [k[rows] for k in self.keys]
         self.values = [v[rows] for v in self.values]
+        if self._starts is not None:
+            self._starts = self._starts[rows]

@@ -34,14 +34,24 @@ Logits = NDArray[np.float32]
 
 
 class Reading(Protocol):
-    """Candidates being read, all equally far."""
+    """Candidates being read."""
 
     @property
     def length(self) -> int:
-        """Tokens read."""
+        """Tokens read, of the candidate that has most."""
 
-    def read(self, tokens: NDArray[np.int64], context: Context) -> Logits:
-        """Read tokens of every candidate, shape [N, T], and their context; return logits after the last, [N, V]."""
+    def read(self, tokens: NDArray[np.int64], context: Context, padding: NDArray[np.int64] | None = None) -> Logits:
+        """Read tokens of every candidate and return logits of what follows the last.
+
+        Args:
+            tokens: shape [N, T].
+            context: of each.
+            padding: how many tokens at the beginning of each row stand there for
+                nothing, shape [N]; at the first reading alone.
+
+        Returns:
+            Shape [N, V].
+        """
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with some of the candidates, in this order."""
@@ -102,8 +112,10 @@ class TorchReading:
         return self.cache.length
 
     @torch.inference_mode()
-    def read(self, tokens: NDArray[np.int64], context: Context) -> Logits:
+    def read(self, tokens: NDArray[np.int64], context: Context, padding: NDArray[np.int64] | None = None) -> Logits:
         """See `Reading.read`."""
+        if padding is not None and padding.any():
+            self.cache.pad(torch.from_numpy(padding))
         places = Places._make(torch.from_numpy(np.ascontiguousarray(field)) for field in context)
         logits: Logits = self.model.step(
             torch.from_numpy(tokens), places, self.cache, self.table_VC, self.logits_of
@@ -120,7 +132,7 @@ class NativeReading:
 
     def __init__(self, decoder: Decoder, rows: int, capacity: int) -> None:
         self.decoder, self.capacity = decoder, capacity
-        self._length = 0
+        self._lengths = np.zeros(rows, np.int32)
         self._sequences = np.arange(rows, dtype=np.int32)
         # Made at the first reading, which tells how much is shared.
         self._session: Session | None = None
@@ -128,43 +140,46 @@ class NativeReading:
     @property
     def length(self) -> int:
         """Tokens read."""
-        return self._length
+        return int(self._lengths.max())
 
-    def read(self, tokens: NDArray[np.int64], context: Context) -> Logits:
+    def read(self, tokens: NDArray[np.int64], context: Context, padding: NDArray[np.int64] | None = None) -> Logits:
         """See `Reading.read`."""
         indices, features = _indices(tokens, context), _features(context)
         rows, new = tokens.shape
+        skipped = np.zeros(rows, np.int32) if padding is None else padding.astype(np.int32)
         shared = 0
         if self._session is None:
-            shared = _alike(indices, features)
+            shared = 0 if skipped.any() else _alike(indices, features)
             self._session = self.decoder.session(rows, self.capacity - shared, shared)
             self._session.share(shared)
         sequences = np.repeat(self._sequences[:, None], new, axis=1)
-        positions = np.repeat(np.arange(self._length, self._length + new, dtype=np.int32)[None], rows, axis=0)
+        positions = (self._lengths - skipped)[:, None] + np.arange(new, dtype=np.int32)
         sequences[:, :shared] = PREFIX
+        there = positions >= self._lengths[:, None]
         logits, _ = self._session.run(
-            _in_order(sequences, shared),
-            _in_order(positions, shared),
-            _in_order(indices, shared),
-            _in_order(features, shared),
+            _in_order(sequences, shared, there),
+            _in_order(positions, shared, there),
+            _in_order(indices, shared, there),
+            _in_order(features, shared, there),
             rows,
         )
-        self._length += new
+        self._lengths += new - skipped
         return logits
 
     def keep(self, rows: Sequence[int]) -> None:
         """See `Reading.keep`."""
         self._sequences = self._sequences[list(rows)]
+        self._lengths = self._lengths[list(rows)]
 
 
-def _in_order(of_all: NDArray[Any], shared: int) -> NDArray[Any]:
+def _in_order(of_all: NDArray[Any], shared: int, there: NDArray[np.bool_]) -> NDArray[Any]:
     """Return tokens [N, T] as rows: what all begin with, what each has of its own, and last what each ends with.
 
-    The last tokens say what may follow.
+    The last tokens say what may follow. Padding is not `there`.
     """
     if of_all.shape[1] == 1:
         return of_all[:, 0]
-    own = of_all[:, shared:-1].reshape(-1, *of_all.shape[2:])
+    own = of_all[:, shared:-1][there[:, shared:-1]]
     return np.concatenate([of_all[0, :shared], own, of_all[:, -1]])
 
 

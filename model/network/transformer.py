@@ -194,8 +194,10 @@ class Attention(nn.Module):
         # The query heads of one key-value head lie side by side: a group is T * group queries.
         group = self.heads // self.kv_heads
         q = q.view(B, self.kv_heads, group, T, self.head_size)
-        if mask is not None and mask.dim() == 3:
-            mask = mask.view(self.kv_heads, group, T, -1)
+        if mask is not None and mask.dim() > 2:
+            shared = mask.shape[-3] == 1
+            rows = mask.shape[:-3]
+            mask = mask.view(*rows, *((1, 1) if shared else (self.kv_heads, group)), T, -1)
         if T == 1:
             mask = mask if mask is None else mask.squeeze(-2)
             y = F.scaled_dot_product_attention(q.squeeze(3), k, v, attn_mask=mask)

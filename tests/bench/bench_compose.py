@@ -19,7 +19,8 @@ from pathlib import Path
 
 import torch
 
-from model.composing.sampler import Sampler, Settings
+from model.composing.sampler import Sampler
+from model.composing.settings import Settings
 from model.errors import ModelError
 from model.language.header import Header, groups_of
 from model.network.checkpoint import SHIPPED, load, read_card

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from model.composing.sampler import Sampler, Settings
+from model.composing.sampler import Sampler
+from model.composing.settings import Settings
 from model.evaluation.excerpts import ANY, cut
 from model.evaluation.measures import FEATURES, features
 from model.evaluation.overlap import Overlap, compare, draws_of, mean_ratio

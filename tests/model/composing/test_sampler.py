@@ -10,7 +10,8 @@ import torch
 
 from model.composing.candidate import Candidate
 from model.composing.grammar import Grammar
-from model.composing.sampler import Sampler, Settings
+from model.composing.sampler import Sampler, Watch
+from model.composing.settings import Settings
 from model.errors import ComposingCancelledError
 from model.language.context import Clock
 from model.language.header import Header
@@ -130,14 +131,14 @@ def test_it_can_be_stopped_at_any_step(model: Transformer) -> None:
         return len(asked) > 10
 
     with pytest.raises(ComposingCancelledError):
-        Sampler(model).draw(ASKED, cancelled=cancelled)
+        Sampler(model).draw(ASKED, Watch(cancelled=cancelled))
     assert len(asked) == 11
 
 
 def test_progress_rises_towards_all_the_music(model: Transformer) -> None:
     told: list[tuple[float, float]] = []
     Sampler(model).draw(
-        replace(ASKED, length_s=60.0), progress=lambda fraction, seconds: told.append((fraction, seconds))
+        replace(ASKED, length_s=60.0), Watch(lambda fraction, seconds: told.append((fraction, seconds)))
     )
     assert len(told) >= 3
     assert told == sorted(told)
@@ -163,4 +164,4 @@ def test_what_fails_in_one_group_ends_all(model: Transformer) -> None:
         raise KeyError("told")
 
     with pytest.raises((KeyError, ComposingCancelledError)):
-        Sampler(model, threads=3).draw(replace(ASKED, length_s=600.0), progress=progress)
+        Sampler(model, threads=3).draw(replace(ASKED, length_s=600.0), Watch(progress))

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from model.composing.candidate import Candidate
-from model.composing.sampler import Sampler, Settings
+from model.composing.sampler import Sampler
+from model.composing.settings import Settings
 from model.critic.excerpts import of_piece, of_span
 from model.critic.music import music_of
 from model.critic.spans import Excerpt, Span, excerpt_of, rows_of, settled, span_of, stack

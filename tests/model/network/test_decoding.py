@@ -72,6 +72,34 @@ def test_step_by_step_it_says_what_the_transformer_says(model: Transformer, nati
     assert reading.length == 90
 
 
+@pytest.mark.parametrize(("native", "sparse"), [(True, "window"), (False, "window"), (False, "strided")])
+def test_rows_of_different_lengths_are_read_side_by_side(model: Transformer, native: bool, sparse: str) -> None:
+    if sparse != "window":
+        model = lively(replace(SHORT_SIGHTED, sparse=sparse))
+    tokens, context = rows(3)
+    skipped = np.array([0, 33, 12])
+    own = [
+        (tokens[n : n + 1, k:90], part(Context._make(f[n : n + 1] for f in context), k, 90))
+        for n, k in enumerate(skipped)
+    ]
+    expected = [full(model, *row)[0] for row in own]
+    decoder = native_decoder(model, "float32")
+    reading = NativeReading(decoder, 3, 100) if native and decoder is not None else torch_reader(model)(3, 100)
+    np.testing.assert_allclose(
+        reading.read(tokens[:, :50], part(context, 0, 50), skipped),
+        [row[49 - k] for row, k in zip(expected, skipped, strict=True)],
+        atol=2e-3,
+    )
+    kept = [0, 1, 2]
+    for t in range(50, 90):
+        if t == 70:
+            kept = [2, 0]
+            reading.keep(kept)
+        now = part(context, t, t + 1)
+        logits = reading.read(tokens[kept, t : t + 1], Context._make(field[kept] for field in now))
+        np.testing.assert_allclose(logits, [expected[n][t - skipped[n]] for n in kept], atol=2e-3)
+
+
 def nats(logits: Any, targets: Any) -> float:
     logits = torch.from_numpy(np.asarray(logits))
     return float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(targets)))
