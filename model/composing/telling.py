@@ -1,0 +1,284 @@
+"""Given notes as a growing piece hears them: told ahead of time, sounding on time, never doubled.
+
+The composing side of `model.language.given`: fed token by token, a `GivenClock`
+makes of given and composed notes the very context that `weave` makes of the
+same music for training.
+
+    while growing:
+        told = clock.due()          # a given note, or something that a given note calls for
+        if told is not None:        # it comes in place of a drawn token
+            place = clock.hear(told)
+        else:                       # a token is drawn, `clock.forbidden()` left out,
+            place = clock.step(token)  # a wait cut to `clock.room()`
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.language.context import CHORD, Clock, Place, beats_at, countdown_at, part_at
+from model.language.given import AHEAD_TICKS, pair
+from model.language.sounding import LONG_TICKS, PITCHES, SHORT_TICKS, SUSTAINED, Features, Sounding
+from model.language.tokenizer import encode_body
+from model.language.vocabulary import MAX_WAIT_TICKS, VOCABULARY
+from model.learning.corpus import tidy
+from model.notes import Piece
+
+Ids = NDArray[np.int64]
+# Instrument row and pitch.
+Key = tuple[int, int]
+
+_ONSETS = np.flatnonzero(VOCABULARY.velocity_of > 0)
+_END = np.array([VOCABULARY.end])
+_NONE = np.zeros(0, np.int64)
+
+
+class Told(NamedTuple):
+    """A token that comes in place of a drawn one.
+
+    Attributes:
+        token: its id.
+        tick: where it stands: when a given note sounds, or now.
+        given: a given note; otherwise the piece's own (a tempo mark, the end of a note).
+    """
+
+    token: int
+    tick: int
+    given: bool
+
+
+class GivenMusic:
+    """All given notes of a piece, counted from the first of them. Shared by its candidates.
+
+    Args:
+        piece: the given notes; its tempo marks are those of the whole piece.
+    """
+
+    def __init__(self, piece: Piece) -> None:
+        given = tidy(piece)
+        tokens = np.array(encode_body(given)[:-1], np.int64)
+        ticks = np.cumsum(VOCABULARY.wait_ticks[tokens])
+        self.tempi = given.tempi
+        self.last_tick = int(ticks[-1]) if len(ticks) else 0
+        is_note = VOCABULARY.pitch_of[tokens] >= 0
+        places = np.flatnonzero(VOCABULARY.wait_ticks[tokens] == 0)
+        at = np.where(is_note[places], np.maximum(ticks[places] - AHEAD_TICKS, 0), ticks[places])
+        # Notes before a tempo mark of the same moment, as `weave` has them.
+        order = np.lexsort((places, ~is_note[places], at))
+        self.told = [Told(int(tokens[n]), int(ticks[n]), bool(is_note[n])) for n in places[order].tolist()]
+        self.at: list[int] = at[order].tolist()
+        self._notes = [told for told in self.told if told.given]
+        self._find_sounding(tokens, ticks)
+
+    def _find_sounding(self, tokens: Ids, ticks: Ids) -> None:
+        """Find what sounds when, and what nobody else may then strike."""
+        starts: dict[int, list[Key]] = {}
+        ends: dict[int, list[Key]] = {}
+        strokes: dict[int, list[Ids]] = {}
+        self.strikes: dict[Key, list[int]] = {}
+        on, off = pair(tokens)
+        for first, last in zip(on.tolist(), off.tolist(), strict=True):
+            key = (int(VOCABULARY.instrument_of[tokens[first]]), int(VOCABULARY.pitch_of[tokens[first]]))
+            tick = int(ticks[first])
+            if SUSTAINED[key[0]]:
+                starts.setdefault(tick, []).append(key)
+                ends.setdefault(int(ticks[last]), []).append(key)
+                self.strikes.setdefault(key, []).append(tick)
+            else:
+                strokes.setdefault(tick, []).append(VOCABULARY.onset_ids[key[0]][key[1]])
+        self.strokes = {tick: np.concatenate(ids) for tick, ids in strokes.items()}
+        self._moments = sorted({0, *starts, *ends})
+        self._sounding: list[tuple[tuple[Key, int], ...]] = []
+        self._taken: list[Ids] = []
+        now: dict[Key, int] = {}
+        for tick in self._moments:
+            for key in ends.get(tick, ()):
+                now.pop(key, None)
+            for key in starts.get(tick, ()):
+                now[key] = tick
+            self._sounding.append(tuple(now.items()))
+            ids = [VOCABULARY.onset_ids[row][pitch] for row, pitch in now]
+            self._taken.append(np.concatenate(ids) if ids else _NONE)
+
+    def sounding(self, tick: int) -> tuple[tuple[Key, int], ...]:
+        """Return which given notes sound at a time, each with its onset."""
+        return self._sounding[bisect_right(self._moments, tick) - 1]
+
+    def taken(self, tick: int) -> Ids:
+        """Return the note-ons that would double a given note at a time."""
+        taken, strokes = self._taken[bisect_right(self._moments, tick) - 1], self.strokes.get(tick)
+        return taken if strokes is None else np.concatenate([taken, strokes])
+
+    def next_strike(self, key: Key, tick: int) -> int | None:
+        """Return when a given note is next struck on a pitch of an instrument, `tick` or later."""
+        strikes = self.strikes.get(key, [])
+        n = bisect_left(strikes, tick)
+        return strikes[n] if n < len(strikes) else None
+
+    def notes_told(self, count: int) -> list[Told]:
+        """Return the first `count` tokens of given notes in the order in which they are told."""
+        return self._notes[:count]
+
+    @property
+    def most_at_once(self) -> int:
+        """The most notes that sound together."""
+        return max(len(keys) for keys in self._sounding)
+
+
+@dataclass(slots=True)
+class Telling:
+    """Given music on its way into one growing piece.
+
+    Attributes:
+        music: all of it.
+        others: most notes of others that may sound together; None for no such limit.
+        passed: how much of it has been told.
+    """
+
+    music: GivenMusic
+    others: int | None = None
+    passed: int = 0
+
+    def due(self, tick: int) -> Told | None:
+        """Take what is to be told at a time, if there is something."""
+        if self.passed == len(self.music.told) or self.music.at[self.passed] > tick:
+            return None
+        told = self.music.told[self.passed]
+        self.passed += 1
+        return told
+
+    def room(self, tick: int) -> int:
+        """Return the ticks until something is told again, at most the longest wait."""
+        if self.passed == len(self.music.at):
+            return MAX_WAIT_TICKS
+        return min(MAX_WAIT_TICKS, max(self.music.at[self.passed] - tick, 0))
+
+    def fork(self) -> Telling:
+        """Return the same, free to go on otherwise."""
+        return replace(self)
+
+
+@dataclass(slots=True)
+class GivenSounding(Sounding):
+    """What sounds of composed and given notes together; `notes` are the given ones."""
+
+    notes: GivenMusic | None = None
+
+    def copy(self) -> GivenSounding:
+        """Return the same, free to go on otherwise."""
+        return GivenSounding(dict(self._since), self.notes)
+
+    def step(self, token: int, tick: int) -> Features:
+        """Let a token of the piece's own pass at a time; return what sounds after it."""
+        # Not `super()`: a class with slots is made twice.
+        out = Sounding.step(self, token, tick)
+        for (row, pitch), onset in self.notes.sounding(tick) if self.notes is not None else ():
+            out[pitch] = 1.0
+            short, long = math.exp2((onset - tick) / SHORT_TICKS), math.exp2((onset - tick) / LONG_TICKS)
+            if short > out[PITCHES + pitch]:
+                out[PITCHES + pitch], out[2 * PITCHES + pitch] = short, long
+            # A chord of four counts as one, as in `write_note`.
+            out[3 * PITCHES + row] += np.float32(0.25)
+        return out
+
+    @property
+    def own(self) -> list[Key]:
+        """Instrument row and pitch of the composed notes that sound."""
+        return list(self._since)
+
+
+def _nothing() -> Telling:
+    return Telling(GivenMusic(Piece(())))
+
+
+@dataclass(slots=True)
+class GivenClock(Clock):
+    """The context of a piece as it grows around given notes.
+
+    Attributes:
+        telling: the given notes.
+        heard: composed notes that sound, the given ones with them; it is `sounding`.
+    """
+
+    telling: Telling = field(default_factory=_nothing)
+    heard: GivenSounding = field(init=False)
+
+    def __post_init__(self) -> None:
+        before = self.sounding.copy()
+        self.heard = before if isinstance(before, GivenSounding) else GivenSounding(notes=self.telling.music)
+        self.sounding = self.heard
+
+    def copy(self) -> GivenClock:
+        """Return the same place in the piece, free to go on otherwise."""
+        return replace(self, telling=self.telling.fork())
+
+    def due(self) -> Told | None:
+        """Take what comes now in place of a drawn token, if there is something.
+
+        It is what is told, or the end of a composed note whose pitch a given one strikes.
+        """
+        told = self.telling.due(self.tick)
+        if told is not None:
+            return told
+        for row, pitch in sorted(self.heard.own):
+            if self.telling.music.next_strike((row, pitch), self.tick) == self.tick:
+                return Told(int(VOCABULARY.note_id[row, 0, pitch]), self.tick, False)
+        return None
+
+    def room(self) -> int:
+        """Return the longest wait, in ticks, before something is due."""
+        strikes = (self.telling.music.next_strike(key, self.tick) for key in self.heard.own)
+        return min([self.telling.room(self.tick), *(tick - self.tick for tick in strikes if tick is not None)])
+
+    def hear(self, told: Told) -> Place:
+        """Let what was due pass; return where it stands."""
+        return self.tell(told.tick) if told.given else self.step(told.token)
+
+    def step(self, token: int) -> Place:
+        """Let a token of the piece's own pass; return where it stands."""
+        tick, _, chord, part, countdown, features = Clock.step(self, token)
+        # A file's tempi are finer than their tokens.
+        self.beat = self._beat(tick)
+        return tick, self.beat, chord, part, countdown, features
+
+    def tell(self, tick: int) -> Place:
+        """Let a token of a given note pass, which sounds at `tick`; return where it stands."""
+        self.chord = min(self.chord + 1, CHORD - 1)
+        return self._at(tick, self.chord, self.heard.step(VOCABULARY.pad, self.tick))
+
+    def recall(self, count: int, place: Place) -> list[tuple[int, Place]]:
+        """Return given notes that were told already and are still to come, to read music anew from somewhere.
+
+        Args:
+            count: tokens of given notes before there.
+            place: of the last token of the piece's own before there.
+
+        Returns:
+            Tokens and where they stand, as they stand at the beginning of a window in training.
+        """
+        still = [told for told in self.telling.music.notes_told(count) if told.tick > place[0]]
+        chords = (min(place[2] + n, CHORD - 1) for n in range(1, len(still) + 1))
+        return [(told.token, self._at(told.tick, chord, place[5])) for told, chord in zip(still, chords, strict=True)]
+
+    def forbidden(self) -> Ids:
+        """Return the tokens that would double a given note, be one voice too many, or end before the given music."""
+        rules = [self.telling.music.taken(self.tick)]
+        if self.telling.others is not None and len(self.heard.own) >= self.telling.others:
+            rules.append(_ONSETS)
+        if self.tick < min(self.telling.music.last_tick, self.length_ticks):
+            rules.append(_END)
+        return np.concatenate(rules)
+
+    def _beat(self, tick: int) -> float:
+        return float(beats_at(np.array([tick]), self.telling.music.tempi)[0])
+
+    def _at(self, tick: int, chord: int, features: Features) -> Place:
+        at = np.array([tick])
+        part, countdown = int(part_at(at, self.length_ticks)[0]), int(countdown_at(at, self.length_ticks)[0])
+        return tick, self._beat(tick), chord, part, countdown, features
