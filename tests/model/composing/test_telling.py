@@ -43,7 +43,10 @@ def music(draw: st.DrawFn) -> tuple[Piece, list[bool]]:
     piece = tidy(Piece(tuple(sorted(notes)), TEMPI[:1]))
     piece = Piece(piece.notes, tempi)
     share = draw(st.floats(0.1, 0.9))
-    return piece, [n == 0 or rng.random() < share for n in range(len(piece.notes))]
+    first = piece.notes[0]
+    # Given and composed notes share no pitch: where one cuts off the other, the order of ends is another.
+    chosen = {(n.instrument, n.pitch): n == first or rng.random() < share for n in reversed(piece.notes)}
+    return piece, [chosen[n.instrument, n.pitch] for n in piece.notes]
 
 
 def woven(piece: Piece, given: list[bool], before: int = 0) -> Woven:
