@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DEFAULT_TEMPO_BPM = 120.0
 
@@ -61,6 +61,13 @@ class Piece:
     def duration_s(self) -> float:
         """End of the last note, in seconds."""
         return max((n.offset_s for n in self.notes), default=0.0)
+
+    def since(self, seconds: float) -> Piece:
+        """Return what begins from a time on, that time being its start."""
+        if seconds <= 0:
+            return self
+        notes = tuple(replace(n, onset_s=n.onset_s - seconds) for n in self.notes if n.onset_s >= seconds)
+        return replace(self, notes=notes)
 
     @property
     def instruments(self) -> tuple[str, ...]:

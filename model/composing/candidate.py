@@ -35,6 +35,7 @@ class Candidate:
         log_probability: sum over its own tokens, nats.
         composed: tokens drawn for it; an opening and what comes back by plan are not.
         opening: tokens that were there before.
+        lineage: which of the candidates its music began as.
         marks: sections as they came: letter and tick.
     """
 
@@ -51,7 +52,12 @@ class Candidate:
     log_probability: float = 0.0
     composed: int = 0
     opening: int = 0
+    lineage: int = -1
     marks: list[tuple[str, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.lineage < 0:
+            self.lineage = self.number
 
     def take(self, token: int) -> None:
         """Add a token."""

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from model.composing.blend import main_style, styles_of
 from model.composing.candidate import Candidate
+from model.composing.form import sections
+from model.composing.growing import Growing, stretches
 from model.composing.prompt import Prompt
 from model.composing.quality import Judgement, judge
 from model.composing.sampler import Sampler, Watch
-from model.composing.settings import Settings
 from model.composing.selection import select
+from model.composing.settings import Settings
 from model.critic.inner import InnerCritic
 from model.critic.spans import span_of
 from model.errors import ComposeError, PromptError
 from model.instruments import members
 from model.language.header import Header, groups_of, habit_key
 from model.language.tokenizer import decode, encode_body
-from model.language.vocabulary import VOCABULARY
+from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
 from model.learning.corpus import tidy
 from model.midi import read_midi
 from model.network.checkpoint import SHIPPED, fingerprint, load
 from model.notes import Piece
+
+# Of what came before a stretch so much is heard again with it.
+HEARD_AGAIN_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +119,18 @@ class Composer:
         *,
         progress: Callable[[float, float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        finish: Callable[[], bool] | None = None,
+        committed: Callable[[Piece, float], None] | None = None,
     ) -> Take:
         """Compose candidates and return the one that is chosen (see `model.composing.selection`).
 
         Args:
             prompt: what is asked for.
             progress: told (fraction done, seconds of music in all), now and then.
-            cancelled: asked at every step.
+            cancelled: asked at every step: whether to stop at once.
+            finish: asked at every step: whether to close as soon as the music allows, and return what there is.
+            committed: told the piece so far, and until when it will stay as it is, after every stretch and at the end;
+                the first stretches are short then.
 
         Raises:
             PromptError: the prompt cannot be met.
@@ -127,24 +138,61 @@ class Composer:
             ComposeError: no candidate has any music in it.
         """
         began = time.monotonic()
-        drafts = self.drafts(prompt, progress=progress, cancelled=cancelled)
+        drafts = self.drafts(prompt, Watch(progress, cancelled, finish), committed)
         judgements = tuple(draft.judgement for draft in drafts)
         chosen = select(judgements, prompt.seed)
-        if not drafts[chosen].piece.notes:
+        piece = drafts[chosen].piece
+        if not piece.notes:
             raise ComposeError(f"seed {prompt.seed}: nothing but silence was composed; another seed may do better")
+        if committed is not None:
+            committed(piece, piece.duration_s)
         seconds = time.monotonic() - began
-        return Take(drafts[chosen].piece, prompt, judgements, chosen, self.fingerprint, seconds)
+        return Take(piece, prompt, judgements, chosen, self.fingerprint, seconds)
 
     def drafts(
-        self,
-        prompt: Prompt,
-        *,
-        progress: Callable[[float, float], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        self, prompt: Prompt, watch: Watch | None = None, committed: Callable[[Piece, float], None] | None = None
     ) -> list[Draft]:
-        """Compose candidates and judge them; arguments and errors as for `compose`."""
+        """Compose candidates and judge them; see `compose`."""
         prompt.check(*((self.styles,) if self.styles else ()))
+        settings, starts_s = self._settings(prompt)
+        plan = stretches(sections(prompt.form, prompt.duration_s, starts_s), starts_s, at_once=committed is not None)
+
+        def hear(candidates: Sequence[Candidate], start_s: float) -> list[float]:
+            return [draft.judgement.score for draft in self._judged(candidates, prompt, settings, start_s)]
+
+        def commit(candidate: Candidate, until_s: float) -> None:
+            if committed is not None:
+                committed(self._piece(candidate, prompt), until_s)
+
+        grown = Growing(self.sampler, settings, plan, hear, None if committed is None else commit)
+        return self._judged(grown.grow(watch or Watch()), prompt, settings)
+
+    def _judged(
+        self, candidates: Sequence[Candidate], prompt: Prompt, settings: Settings, start_s: float | None = None
+    ) -> list[Draft]:
+        """Return candidates with their notes and how good they are: whole, or so far from a time on."""
+        liking: list[float] | list[None] = [None] * len(candidates)
+        since_s = 0.0 if start_s is None else max(0.0, start_s - HEARD_AGAIN_S)
+        if self.critic is not None:
+            liking = self.critic.log_odds([span_of(c, settings.header, since_s) for c in candidates])
+        drafts: list[Draft] = []
+        for candidate, log_odds in zip(candidates, liking, strict=True):
+            piece = self._piece(candidate, prompt)
+            heard, length_s = piece, candidate.clock.length_ticks / TICKS_PER_SECOND
+            if start_s is not None:
+                heard = piece.since(since_s)
+                length_s = heard.duration_s
+            drafts.append(Draft(candidate, piece, self._judge(heard, length_s, candidate, prompt, log_odds)))
+        return drafts
+
+    def _settings(self, prompt: Prompt) -> tuple[Settings, float]:
+        """Return how to draw what is asked for, and from when on there is music to be composed."""
         opening, header = self._opening(prompt)
+        headers = {
+            style: replace(self.header_of(prompt, style), tempo_bpm=header.tempo_bpm)
+            for style in styles_of(prompt.style)
+        }
+        starts_s = sum(int(VOCABULARY.wait_ticks[t]) for t in opening) / TICKS_PER_SECOND
         settings = Settings(
             length_s=prompt.duration_s,
             instruments=prompt.ensemble,
@@ -155,26 +203,27 @@ class Composer:
             seed=prompt.seed,
             temperature=prompt.temperature,
             top_p=prompt.top_p,
+            style=prompt.style,
+            headers=tuple(headers.items()),
+            changes_s=prompt.at_s or 0.0,
+            key=prompt.key,
+            density=prompt.density,
+            energy=prompt.energy,
+            silence_s=prompt.silence_s,
+            closes=True,
         )
-        drawn = self.sampler.draw(settings, Watch(progress, cancelled))
-        liking: list[float] | list[None] = [None] * len(drawn)
-        if self.critic is not None:
-            liking = self.critic.log_odds([span_of(candidate, header) for candidate in drawn])
-        pieces = [self._piece(candidate, prompt) for candidate in drawn]
-        return [
-            Draft(candidate, piece, self._judge(piece, candidate, prompt, log_odds))
-            for candidate, piece, log_odds in zip(drawn, pieces, liking, strict=True)
-        ]
+        return settings, starts_s
 
     def _habits(self, style: str | None, groups: tuple[str, ...]) -> dict[str, Any]:
         """Return what goes without saying for a style and an ensemble."""
         habits = self.card.habits
         return {} if style is None else habits.get(habit_key(style, groups)) or habits.get(style, {})
 
-    def header_of(self, prompt: Prompt) -> Header:
-        """Return what is said of a piece that goes on from nothing."""
+    def header_of(self, prompt: Prompt, style: str | None = None) -> Header:
+        """Return what is said of a piece that goes on from nothing, under one of its styles or its main one."""
+        style = style or main_style(prompt.style)
         groups = groups_of(prompt.ensemble) if prompt.instruments else ()
-        return Header(prompt.style, groups, tempo_bpm=prompt.tempo_bpm, **self._habits(prompt.style, groups))
+        return Header(style, groups, tempo_bpm=prompt.tempo_bpm, **self._habits(style, groups))
 
     def _opening(self, prompt: Prompt) -> tuple[tuple[int, ...], Header]:
         """Return the tokens to go on from and what is said of the piece."""
@@ -202,13 +251,15 @@ class Composer:
     @staticmethod
     def _piece(candidate: Candidate, prompt: Prompt) -> Piece:
         piece = decode(candidate.head + candidate.tokens, prompt.title)
-        return replace(piece, style=prompt.style)
+        return replace(piece, style=main_style(prompt.style), beats_per_bar=candidate.beats_per_bar)
 
-    def _judge(self, piece: Piece, candidate: Candidate, prompt: Prompt, critic: float | None) -> Judgement:
+    def _judge(
+        self, piece: Piece, length_s: float, candidate: Candidate, prompt: Prompt, critic: float | None
+    ) -> Judgement:
         surprise = -candidate.log_probability / max(1, candidate.composed)
         return judge(
             piece,
-            length_s=prompt.duration_s,
+            length_s=length_s,
             wanted=prompt.instruments,
             nats_per_token=surprise,
             typical_nats=surprise if math.isnan(self.card.loss) else self.card.loss,

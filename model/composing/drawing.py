@@ -42,7 +42,8 @@ def draw(
         step: how often has been drawn before.
         temperature: see `model.composing.prompt.Prompt`.
         top_p: the same.
-        anti_p, anti_chance: see `model.composing.settings.Settings`.
+        anti_p: see `model.composing.settings.Settings`.
+        anti_chance: the same.
 
     Returns:
         For each its token, and its log-probability among what was allowed, before all nudging.

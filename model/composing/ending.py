@@ -73,8 +73,12 @@ class LastChord:
             if row != _DRUMS:
                 self._bass = min(self._bass, pitch)
         elif row != _DRUMS:
-            self._classes[pitch % 12] += 1.0
             self._thickness += 0.02 * (sounding + 1 - self._thickness)
+
+    def release(self, tick: int, pitch: int, lasted: int) -> None:
+        """Take a note that ends, after so many ticks."""
+        if tick <= self.tick:
+            self._classes[pitch % 12] += lasted
 
     @property
     def whole(self) -> bool:

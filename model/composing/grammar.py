@@ -26,6 +26,8 @@ MOST_SOUNDING = 14
 MOST_AT_ONCE = 20
 # Nothing begins in the last moments, so that what sounds can ring out.
 LAST_ONSET_S = 0.8
+# Nor just before the last chord, or before something comes that is known already.
+BREATH_TICKS = 20
 # The piece may end by itself this near to the length asked for, as a fraction.
 NEAR_END = 0.985
 
@@ -84,8 +86,7 @@ class Grammar:
             return allowed
         if self.last_chord is not None and self.tick >= self.last_chord.tick:
             return self._closing(self.last_chord)
-        left = self.length_ticks - self.tick
-        if left > LAST_ONSET_S * TICKS_PER_SECOND and self._struck < MOST_AT_ONCE:
+        if self._may_begin() and self._struck < MOST_AT_ONCE:
             if len(self._sounding) < MOST_SOUNDING:
                 allowed |= self._startable
             else:
@@ -100,6 +101,13 @@ class Grammar:
         if near_end and not self._sounding and self._struck == 0:
             allowed[VOCABULARY.end] = True
         return allowed
+
+    def _may_begin(self) -> bool:
+        """Return whether a note may begin: there must be time for it."""
+        if self.length_ticks - self.tick <= LAST_ONSET_S * TICKS_PER_SECOND and self.last_chord is None:
+            return False
+        places = [self.stop_tick, None if self.last_chord is None else self.last_chord.tick]
+        return not any(place is not None and 0 < place - self.tick < BREATH_TICKS for place in places)
 
     def _let_wait(self, allowed: NDArray[np.bool_]) -> None:
         """Allow waits, up to the next place that is not to be passed."""
@@ -152,7 +160,10 @@ class Grammar:
         if row < 0:
             return
         if velocity == 0:
-            if self._sounding.pop((row, pitch), None) is not None:
+            onset = self._sounding.pop((row, pitch), None)
+            if onset is not None:
+                if self.last_chord is not None:
+                    self.last_chord.release(self.tick, pitch, self.tick - onset)
                 self._held[token] = False
                 ids = VOCABULARY.onset_ids[row][pitch]
                 self._startable[ids] = self._onsets[ids]

@@ -271,9 +271,9 @@ class Rows:
         longest = max(map(len, tokens))
         padding = np.array([longest - len(row) for row in tokens])
         padded = [[VOCABULARY.pad] * gap + row for gap, row in zip(padding, tokens, strict=True)]
-        where = [[row[0]] * gap + row for gap, row in zip(padding, places, strict=True)]
+        spread = [[row[0]] * gap + row for gap, row in zip(padding, places, strict=True)]
         self._reading: Reading = sampler.read_by(len(tokens), sampler.context)
-        self._logits_RV = self._reading.read(np.array(padded), _columns(where), padding)
+        self._logits_RV = self._reading.read(np.array(padded), _columns(spread), padding)
 
     @property
     def length(self) -> int:

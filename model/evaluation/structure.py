@@ -1,8 +1,7 @@
 """Form: which bars are alike, and whether the opening comes back.
 
-Sources: Foote (1999), self-similarity matrices; Meredith, Lemstroem and Wiggins
-(2002), SIA: a pattern that returns is a set of notes moved by one vector of
-time and pitch.
+Source: Foote (1999), self-similarity matrices; for the opening see
+`model.composing.theme`.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from model.composing.theme import FEWEST_NOTES, notes_of, recall
 from model.instruments import BY_NAME
 from model.language.context import beats_at
 from model.language.tokenizer import to_ticks
@@ -18,12 +18,6 @@ from model.notes import Piece
 Floats = NDArray[np.float64]
 
 THEME_S = 8.0
-# Fewer notes return by chance.
-FEWEST_THEME_NOTES = 6
-MOST_THEME_NOTES = 64
-# A note of a theme may return this much beside its time: players are no clocks.
-RECALL_TICKS = 6
-MOST_TRANSPOSED = 24
 SLOTS_A_BEAT = 4
 
 
@@ -96,32 +90,12 @@ def theme_recall(piece: Piece) -> float:
     Returns:
         0 to 1; not a number where the opening has fewer than 6 notes or nothing follows it.
     """
-    pitched = [n for n in piece.notes if BY_NAME[n.instrument].sustains]
-    drums = not pitched
-    notes = [(to_ticks(n.onset_s), n.pitch) for n in (piece.notes if drums else pitched)]
-    ticks, pitches = np.array(sorted(set(notes)), np.int64).reshape(-1, 2).T
+    ticks, pitches, drums = notes_of(piece)
     if not len(ticks):
         return float("nan")
     theme_ticks = round(THEME_S * 100)
     own = np.flatnonzero(ticks < ticks[0] + theme_ticks)
     later = np.flatnonzero(ticks >= ticks[0] + theme_ticks)
-    if len(own) < FEWEST_THEME_NOTES or not len(later):
+    if len(own) < FEWEST_NOTES or not len(later):
         return float("nan")
-    if len(own) > MOST_THEME_NOTES:
-        own = own[np.linspace(0, len(own) - 1, MOST_THEME_NOTES).astype(int)]
-    # One vote of each note of the theme for every vector that takes it to a note that follows.
-    by_time = np.subtract.outer(ticks[later], ticks[own]).ravel()
-    by_pitch = np.subtract.outer(pitches[later], pitches[own]).ravel()
-    voter = np.tile(np.arange(len(own)), len(later))
-    fits = (by_time >= theme_ticks // 2) & (np.abs(by_pitch) <= (0 if drums else MOST_TRANSPOSED))
-    if not fits.any():
-        return 0.0
-    by_time, by_pitch, voter = by_time[fits], by_pitch[fits], voter[fits]
-    cells = by_time // RECALL_TICKS
-    best = 0
-    # A vector near the edge of a cell is voted for in the cell beside it: count both together.
-    for shift in (0, 1):
-        place = ((cells + shift) // 2 * 64 + by_pitch + MOST_TRANSPOSED) * 128 + voter
-        voted = np.unique(place) // 128
-        best = max(best, int(np.unique(voted, return_counts=True)[1].max()))
-    return best / len(own)
+    return recall(ticks, pitches, own, later, least_ticks=theme_ticks // 2, drums=drums)
