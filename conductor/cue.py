@@ -12,6 +12,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from conductor.action import Action as Action
+from conductor.action import Borrow as Borrow
+from conductor.action import FadeNow as FadeNow
+from conductor.action import Forget as Forget
+from conductor.action import Keep as Keep
+from conductor.action import ListOver as ListOver
+from conductor.action import Play as Play
+from conductor.action import QueueUp as QueueUp
+from conductor.action import Reload as Reload
+from conductor.action import StartComposing as StartComposing
+from conductor.action import StopComposing as StopComposing
+from conductor.change import Change as Change
+from conductor.change import Changing as Changing
+from conductor.change import Join as Join
+from conductor.change import Revised as Revised
+from conductor.change import StartChange as StartChange
+from conductor.change import StopChange as StopChange
+from conductor.change import Unchanged as Unchanged
+from conductor.change import Wish as Wish
 from conductor.errors import ConductorError
 from conductor.setlist import Cue, Endless, Setlist
 
@@ -53,6 +72,8 @@ class Slot:
         duration_s: of the composed piece.
         fading: whether the operator asked it to end early.
         reason: why it failed, was cut or stands in.
+        joins: where its piece takes the place of the one before.
+        changing, wish, revision: the change under way, all that was wished, and how often it was changed.
     """
 
     cue: Cue
@@ -65,6 +86,10 @@ class Slot:
     duration_s: float = 0.0
     fading: bool = False
     reason: str = ""
+    joins: Join | None = None
+    changing: Changing | None = None
+    wish: Wish = ()
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +102,13 @@ class State:
         ahead: pieces composed before their moment.
         unattended: nobody says GO and nothing is drawn (`--fast`).
         held: nothing starts by itself until a release.
-        queue, gap_s: what the player was told to follow with; None: it must be told anew.
+        queue, gap_s, cuts: what the player was told to follow with; None: it must be told anew.
         fired, fired_s: number of the piece a start was sent for, until it begins, and when.
         idle_s: monotonic time since when nothing is live; None while something is.
         rest_s: monotonic time before which no composing starts (after a failure).
         next_number: the next unused player's number.
         composer, player: whether they are there.
+        next_change, lead_s: the next unused number of a change, and how far ahead of the playhead it begins.
         over: whether the end was told.
     """
 
@@ -95,6 +121,7 @@ class State:
     held: bool = False
     queue: tuple[int, ...] | None = None
     gap_s: float = 1.0
+    cuts: tuple[float | None, ...] = ()
     fired: int = 0
     fired_s: float = -1e9
     idle_s: float | None = 0.0
@@ -102,6 +129,8 @@ class State:
     next_number: int = 1
     composer: bool = False
     player: bool = False
+    next_change: int = 1
+    lead_s: float = 2.0
     over: bool = False
 
     @property
@@ -195,13 +224,14 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """A piece for a cue is there (composed, or found in the library)."""
+    """A piece for a cue is there (composed, or found in the library); `joins`: it goes on from another."""
 
     cue_id: str
     attempt: int
     duration_s: float
     notes: int
     reason: str = ""
+    joins: Join | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,92 +303,10 @@ class Standby:
     cue_id: str
 
 
-Verb = Go | Hold | Release | Skip | FadeOut | Standby
+Verb = Go | Hold | Release | Skip | FadeOut | Standby | Change
 Composing = Progressed | Took | Missed
 Worker = ComposerUp | ComposerLost | PlayerUp | PlayerLost
-Event = Tick | Worker | Composing | Kept | Began | Finished | Verb
-
-
-# --- what is to be done ------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StartComposing:
-    """Ask the composer for a cue's piece."""
-
-    cue: Cue
-    attempt: int
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class StopComposing:
-    """Cancel the request for a cue."""
-
-    cue_id: str
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Borrow:
-    """Find a piece in the library; answered by Took or Missed."""
-
-    cue: Cue
-    attempt: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Store a cue's piece and give it to player and feed; answered by Kept."""
-
-    cue_id: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """Give the player the pieces of these cues again."""
-
-    cue_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Play:
-    """Start a piece now."""
-
-    number: int
-    fade_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class QueueUp:
-    """What the player follows with by itself."""
-
-    numbers: tuple[int, ...]
-    gap_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class FadeNow:
-    """Fade out what is playing."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """The player may drop this piece."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListOver:
-    """The last cue has been; nothing is to come."""
-
-
-Action = StartComposing | StopComposing | Borrow | Keep | Reload | Play | QueueUp | FadeNow | Forget | ListOver
+Event = Tick | Worker | Composing | Kept | Began | Finished | Revised | Unchanged | Verb
 
 
 @dataclass(slots=True)

@@ -8,7 +8,9 @@ or late event asks for nothing twice.
 from __future__ import annotations
 
 import random
+from itertools import zip_longest
 
+from conductor import changing
 from conductor import cue as c
 from conductor.cue import OVER, PLAYABLE, Action, Draft, Event, Phase, RefusalError, Slot, State
 from conductor.schema import MAX_SEED
@@ -54,6 +56,8 @@ def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action,
             _player(draft, up=isinstance(event, c.PlayerUp), playing=getattr(event, "playing", 0))
         case c.Progressed() | c.Took() | c.Missed():
             _composing(draft, event)
+        case c.Revised() | c.Unchanged():
+            changing.changed(draft, event)
         case c.Kept(cue_id):
             slot = state.find(cue_id)
             if slot and slot.phase is Phase.CHECKED:
@@ -84,12 +88,13 @@ def _composing(draft: Draft, event: c.Composing) -> None:
     match event:
         case c.Progressed(fraction=fraction):
             draft.move(slot, fraction=max(slot.fraction, min(1.0, fraction)), moved_s=draft.now_s)
-        case c.Took(notes=notes, duration_s=duration_s, reason=reason):
+        case c.Took(notes=notes, duration_s=duration_s, reason=reason, joins=joins):
             if notes < 1 or not MIN_PIECE_S <= duration_s < float("inf"):
                 _miss(draft, slot, "the piece came back empty", retryable=True)
                 return
             number = draft.state.next_number
-            draft.move(slot, phase=Phase.CHECKED, number=number, fraction=1.0, duration_s=duration_s, reason=reason)
+            slot = draft.move(slot, phase=Phase.CHECKED, number=number, fraction=1.0, joins=joins)
+            draft.move(slot, duration_s=duration_s, reason=reason)
             draft.change(next_number=number + 1)
             draft.do(c.Keep(slot.cue.id, number))
         case c.Missed(reason=reason, retryable=retryable):
@@ -169,9 +174,11 @@ def _began(draft: Draft, number: int) -> None:
     if skipped:
         draft.do(c.FadeNow(SKIP_FADE_S))
     queue = draft.state.queue
+    cuts = draft.state.cuts
     if queue and number in queue:
-        queue = queue[queue.index(number) + 1 :]
-    draft.change(idle_s=None, queue=queue, fired=0 if draft.state.fired == number else draft.state.fired)
+        place = queue.index(number) + 1
+        queue, cuts = queue[place:], changing.said(cuts[place:])
+    draft.change(idle_s=None, queue=queue, cuts=cuts, fired=0 if draft.state.fired == number else draft.state.fired)
     _order(draft)
 
 
@@ -198,12 +205,14 @@ def _verb(draft: Draft, event: c.Verb) -> None:
             if not state.held:
                 raise RefusalError("not on hold")
             draft.change(held=False)
+        case c.Change():
+            changing.change(draft, event)
         case c.Skip(cue_id):
             _skip(draft, cue_id)
         case c.FadeOut(seconds):
             if not 0.0 < seconds <= 60.0:
                 raise RefusalError("a fade takes up to 60 seconds")
-            draft.change(held=True, queue=())
+            draft.change(held=True, queue=(), cuts=())
             draft.do(c.QueueUp((), GAP_S))
             if state.live or state.fired:
                 draft.do(c.FadeNow(seconds))
@@ -265,7 +274,8 @@ def _skip(draft: Draft, cue_id: str | None) -> None:
     if slot.number:
         # The player takes what it forgets out of its queue.
         if draft.state.queue is not None:
-            draft.change(queue=tuple(n for n in draft.state.queue if n != slot.number))
+            left = [pair for pair in zip_longest(draft.state.queue, draft.state.cuts) if pair[0] != slot.number]
+            draft.change(queue=tuple(number for number, _ in left), cuts=changing.said(cut for _, cut in left))
         draft.do(c.Forget(slot.number))
 
 
@@ -273,6 +283,7 @@ def _skip(draft: Draft, cue_id: str | None) -> None:
 
 
 def _settle(draft: Draft) -> None:
+    changing.tend(draft)
     _draw(draft)
     _compose(draft)
     _arm(draft)
@@ -325,7 +336,9 @@ def _compose(draft: Draft) -> None:
     for slot in state.upcoming[: state.ahead]:
         if slot.phase is Phase.PLANNED:
             draft.move(slot, phase=Phase.COMPOSING, fraction=0.0, moved_s=draft.now_s)
-            draft.do(c.StartComposing(slot.cue, slot.attempt, attempt_seed(slot.cue.seed, slot.attempt)))
+            earlier = changing.before(state, slot)
+            after = c.Join(earlier.cue.id, 0.0, earlier.revision) if earlier else None
+            draft.do(c.StartComposing(slot.cue, slot.attempt, attempt_seed(slot.cue.seed, slot.attempt), after))
             return
 
 
@@ -365,7 +378,9 @@ def _queue(draft: Draft) -> None:
     if not state.player or state.fired:
         return
     numbers: list[int] = []
+    cuts: list[float | None] = []
     gap_s = GAP_S
+    earlier = state.live
     for slot in () if state.held else state.upcoming:
         if slot.phase not in PLAYABLE or not _by_itself(state, slot):
             break
@@ -373,6 +388,9 @@ def _queue(draft: Draft) -> None:
             break
         gap_s = _gap_s(slot)
         numbers.append(slot.number)
-    if state.queue is None or tuple(numbers) != state.queue or (numbers and gap_s != state.gap_s):
-        draft.change(queue=tuple(numbers), gap_s=gap_s)
-        draft.do(c.QueueUp(tuple(numbers), gap_s))
+        cuts.append(changing.cut_s(slot, earlier))
+        earlier = slot
+    told = (tuple(numbers), changing.said(cuts))
+    if state.queue is None or told != (state.queue, state.cuts) or (numbers and gap_s != state.gap_s):
+        draft.change(queue=told[0], gap_s=gap_s, cuts=told[1])
+        draft.do(c.QueueUp(told[0], gap_s, told[1]))

@@ -1,0 +1,102 @@
+"""What the rules of the show ask for: actions, carried out by `conductor.show`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conductor.change import Join, StartChange, StopChange
+from conductor.setlist import Cue
+
+
+@dataclass(frozen=True, slots=True)
+class StartComposing:
+    """Ask the composer for a cue's piece; `after`: where it goes on from (the second is still to be found)."""
+
+    cue: Cue
+    attempt: int
+    seed: int
+    after: Join | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopComposing:
+    """Cancel the request for a cue."""
+
+    cue_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """Find a piece in the library; answered by Took or Missed."""
+
+    cue: Cue
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Store a cue's piece and give it to player and feed; answered by Kept."""
+
+    cue_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Give the player the pieces of these cues again."""
+
+    cue_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Start a piece now."""
+
+    number: int
+    fade_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUp:
+    """What the player follows with by itself; `cuts` as of `wire.Follow`."""
+
+    numbers: tuple[int, ...]
+    gap_s: float
+    cuts: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FadeNow:
+    """Fade out what is playing."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The player may drop this piece."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListOver:
+    """The last cue has been; nothing is to come."""
+
+
+Action = (
+    StartComposing
+    | StopComposing
+    | StartChange
+    | StopChange
+    | Borrow
+    | Keep
+    | Reload
+    | Play
+    | QueueUp
+    | FadeNow
+    | Forget
+    | ListOver
+)
