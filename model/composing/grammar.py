@@ -24,6 +24,7 @@ LONGEST_NOTE_S = 5.0
 LONGEST_SILENCE_S = 2.0
 MOST_SOUNDING = 14
 MOST_AT_ONCE = 20
+MOST_IN_LAST_CHORD = 8
 # Nothing begins in the last moments, so that what sounds can ring out.
 LAST_ONSET_S = 0.8
 # Nor just before the last chord, or before something comes that is known already.
@@ -125,7 +126,7 @@ class Grammar:
         if self.tick == chord.tick and not chord.struck and self._sounding:
             allowed |= self._held
             return allowed
-        if self.tick == chord.tick and self._struck < MOST_AT_ONCE and len(self._sounding) < MOST_SOUNDING:
+        if self.tick == chord.tick and chord.struck < MOST_IN_LAST_CHORD:
             allowed |= self._startable & chord.fitting()
         if self.tick > chord.tick or chord.whole or not allowed.any():
             # All of the time that is left at once, as far as one token goes.
