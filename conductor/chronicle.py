@@ -10,6 +10,7 @@ from conductor.cue import Phase, Slot
 from conductor.errors import LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
+from conductor.setlist import Cue
 
 LOG = logging.getLogger("conductor.chronicle")
 
@@ -65,13 +66,13 @@ class Chronicle:
         # Checked lasts for a moment; planned anew without a reason is no news.
         if slot.phase is not Phase.CHECKED and not (slot.phase is Phase.PLANNED and not reason):
             self.say(f"{slot.phase:<9}  {cue.number:>3}  {cue.name}{about}{reason}")
-        self.log(str(slot.phase), slot=slot, piece_id=piece_id, detail=slot.reason, sample=sample)
+        self.log(str(slot.phase), cue=cue, piece_id=piece_id, detail=slot.reason, sample=sample)
 
     def log(
         self,
         event: str,
         *,
-        slot: Slot | None = None,
+        cue: Cue | None = None,
         piece_id: int | None = None,
         detail: str = "",
         sample: int | None = None,
@@ -82,8 +83,8 @@ class Chronicle:
                 event,
                 at=self._clock.wall(),
                 sample=self._sample() if sample is None else sample,
-                cue_id=slot.cue.id if slot else "",
-                title=slot.cue.name if slot else "",
+                cue_id=cue.id if cue else "",
+                title=cue.name if cue else "",
                 piece_id=piece_id,
                 detail=detail,
             )

@@ -19,8 +19,9 @@ from conductor.library import Library
 from conductor.setlist import Cue
 from conductor.stage import slug
 from conductor.take import Take, read_take
-from model.composing.blend import caption_of, main_style
-from model.errors import ModelError
+from model.composing.blend import Blend, caption_of, main_style, plain_style, style_of
+from model.composing.prompt import LONGEST_S, Prompt
+from model.errors import MidiError, ModelError
 
 LOG = logging.getLogger("conductor.commission")
 
@@ -50,21 +51,24 @@ class Commissions:
         self._clock = clock
         self._send = send
         self._emit = emit
-        self._requests: dict[str, tuple[Cue, int]] = {}
+        self._requests: dict[str, tuple[Cue, int, c.Join | None]] = {}
         self._ids = itertools.count(1)
 
-    def order(self, cue: Cue, attempt: int, seed: int) -> None:
-        """Ask the composer for a piece."""
+    def order(self, cue: Cue, attempt: int, seed: int, after: c.Join | None = None) -> None:
+        """Ask the composer for a piece, or for one that goes on from the end of another."""
         # The process id keeps the answers to an earlier conductor's requests apart.
         request_id = f"{os.getpid()}-{next(self._ids)}"
-        self._requests[request_id] = (cue, attempt)
+        prompt, joins = cue.prompt(seed), None
+        if after and (before := self.takes.get(after.cue_id)):
+            prompt, joins = _going_on(prompt, cue, before, after)
+        self._requests[request_id] = (cue, attempt, joins)
         name = f"{self._clock.wall():%Y%m%d-%H%M%S}-{slug(cue.id, 'cue')}"
         out = self._library.pieces.resolve() / (f"{name}-{attempt + 1}" if attempt else name)
-        self._send(wire.Compose(request_id, cue.prompt(seed).as_dict(), str(out)))
+        self._send(wire.Compose(request_id, prompt.as_dict(), str(out)))
 
     def cancel(self, cue_id: str, attempt: int) -> None:
         """Take back a request; its answer will be ignored."""
-        for request_id, (cue, asked) in list(self._requests.items()):
+        for request_id, (cue, asked, _) in list(self._requests.items()):
             if (cue.id, asked) == (cue_id, attempt):
                 del self._requests[request_id]
                 self._send(wire.Cancel(request_id))
@@ -77,7 +81,7 @@ class Commissions:
         """Pass the composer's answer on to the rules."""
         if message.request_id not in self._requests:
             return
-        cue, attempt = self._requests[message.request_id]
+        cue, attempt, joins = self._requests[message.request_id]
         match message:
             case wire.Progress(fraction=fraction):
                 self._emit(c.Progressed(cue.id, attempt, fraction))
@@ -85,8 +89,11 @@ class Commissions:
             case wire.Refused(reason=reason, retryable=retryable):
                 self._emit(c.Missed(cue.id, attempt, reason, retryable))
             case wire.Composed():
-                self.takes[cue.id] = self._take(cue, message)
-                self._emit(c.Took(cue.id, attempt, message.duration_s, len(message.notes)))
+                take = self._take(cue, message)
+                if joins:
+                    take = self._own_part(take, joins)
+                self.takes[cue.id] = take
+                self._emit(c.Took(cue.id, attempt, take.duration_s, len(take.notes), joins=joins))
         self._requests.pop(message.request_id, None)
 
     def _take(self, cue: Cue, message: wire.Composed) -> Take:
@@ -104,6 +111,16 @@ class Commissions:
             composing_s=message.seconds,
             provenance=message.provenance,
         )
+
+    def _own_part(self, take: Take, joins: c.Join) -> Take:
+        """Return what a take adds to the piece it goes on from; that is what is heard of it, and kept."""
+        own = take.begun_at(joins.at_s)
+        try:
+            own = own.write(take.midi)
+        except MidiError as error:
+            self._chronicle.warn(str(error))
+        came_from = {"cue": joins.cue_id, "at_s": joins.at_s}
+        return replace(own, provenance={**take.provenance, "goes_on_from": came_from})
 
     async def borrow(self, cue: Cue, attempt: int, reason: str, coming: Iterable[str]) -> None:
         """Let a piece of the library stand in for what could not be composed.
@@ -156,3 +173,19 @@ class Commissions:
                 # It can be played all the same.
                 self._chronicle.warn(f"{take.title} is not in the database: {error}")
         return take
+
+
+def _going_on(prompt: Prompt, cue: Cue, before: Take, after: c.Join) -> tuple[Prompt, c.Join | None]:
+    """Return the prompt of a piece that goes on from another, and where it does; as it was, where it cannot."""
+    span_s = cue.follow.morph_s
+    lines = [at_s for _, at_s in before.bars if 0.0 < at_s <= before.duration_s - span_s]
+    if not lines or not before.written or lines[-1] + cue.duration_s > LONGEST_S:
+        return prompt, None
+    at_s = round(lines[-1], 2)
+    style = prompt.style
+    if isinstance(style, str | Blend) and before.style and before.style != main_style(style):
+        style = style_of({"from": before.style, "to": plain_style(style), "over": span_s})
+    prompt = replace(
+        prompt, style=style, continue_from=str(before.midi), at_s=at_s, duration_s=at_s + cue.duration_s, form="auto"
+    )
+    return prompt, replace(after, at_s=at_s)

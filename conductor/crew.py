@@ -105,6 +105,11 @@ class Crew:
         self.send("player", take.load(number))
         self.send("feed", take.announce(number))
 
+    def announce(self, number: int, take: Take) -> None:
+        """Let the feed draw a piece that the player has as it is now."""
+        self._announced[number] = take
+        self.send("feed", take.announce(number))
+
     def know(self, pieces: dict[int, Take]) -> None:
         """Remember pieces that workers of an earlier conductor have already."""
         self._announced.update(pieces)

@@ -178,7 +178,7 @@ class Library:
             piece_id,
             detail,
         )
-        if event == "live" and piece_id is not None:
+        if event in ("live", "changed") and piece_id is not None:
             self._run("UPDATE pieces SET aired = aired + 1 WHERE id = ?", piece_id)
 
     def as_run(self, last: int = 100) -> list[AsRun]:

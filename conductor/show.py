@@ -9,7 +9,7 @@ import secrets
 import signal
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from conductor import cue as c
 from conductor import wire
@@ -22,9 +22,10 @@ from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.resume import KEY, restore, save
+from conductor.revision import Revisions
 from conductor.rules import step
 from conductor.setlist import Setlist
-from conductor.stage import RunFolder, ShowOptions
+from conductor.stage import Obs, RunFolder, ShowOptions
 from conductor.take import BED, bed
 
 LOG = logging.getLogger("conductor.show")
@@ -33,29 +34,6 @@ TICK_S = 0.2
 END_FADE_S = 3.0
 # How long the feed may be without progress while it finishes a recording.
 RECORD_STALL_S = 15.0
-
-
-class Obs(Protocol):
-    """What the show wants of OBS (see `streaming.obs`)."""
-
-    async def start(self) -> bool:
-        """Connect; return whether OBS was there."""
-
-    def wanted(
-        self,
-        *,
-        scene: str | None = None,
-        now: str | None = None,
-        next: str | None = None,  # noqa: A002
-        streaming: bool | None = None,
-    ) -> None:
-        """Say what is wanted from now on."""
-
-    def feed_readers(self, readers: int) -> None:
-        """Tell how many read the feed."""
-
-    async def close(self) -> None:
-        """Let go."""
 
 
 class Show:
@@ -110,6 +88,7 @@ class Show:
         self.commissions = Commissions(
             library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
         )
+        self.revisions = Revisions(library, self.chronicle, self._clock, self.crew, self.commissions.takes, self.event)
         self._saved: dict[str, Any] = {}
         # The player said Hello, and it is not known yet what it plays.
         self._player_asked = False
@@ -152,7 +131,8 @@ class Show:
         Raises:
             RefusalError: it cannot be met now.
         """
-        self._step(verb, None)
+        live = self.state.live
+        self._step(self.revisions.placed(verb, live) if isinstance(verb, c.Change) else verb, None)
         while self._events:
             self._step(self._events.popleft(), None)
         self.chronicle.log(type(verb).__name__.lower(), detail=str(verb))
@@ -181,8 +161,12 @@ class Show:
 
     def _do(self, action: c.Action) -> None:
         match action:
-            case c.StartComposing(cue, attempt, seed):
-                self.commissions.order(cue, attempt, seed)
+            case c.StartComposing(cue, attempt, seed, after):
+                self.commissions.order(cue, attempt, seed, after)
+            case c.StartChange():
+                self.revisions.order(action)
+            case c.StopChange(cue_id, change_id):
+                self.revisions.cancel(cue_id, change_id)
             case c.StopComposing(cue_id, attempt):
                 self.commissions.cancel(cue_id, attempt)
             case c.Borrow(cue, attempt, reason):
@@ -198,8 +182,8 @@ class Show:
                         self.crew.give(slot.number, self.commissions.takes[cue_id])
             case c.Play(number, fade_s):
                 self.crew.send("player", wire.Go(number, fade_s))
-            case c.QueueUp(numbers, gap_s):
-                self.crew.send("player", wire.Follow(list(numbers), gap_s))
+            case c.QueueUp(numbers, gap_s, cuts):
+                self.crew.send("player", wire.Follow(list(numbers), gap_s, list(cuts)))
             case c.FadeNow(seconds):
                 self.crew.send("player", wire.Fade(seconds))
             case c.Forget(number):
@@ -219,6 +203,8 @@ class Show:
     # --- what the workers say ---
 
     def _hear(self, message: wire.Message) -> None:
+        if self.revisions.hear(message):
+            return
         match message:
             case wire.Progress() | wire.Composed() | wire.Refused():
                 self.commissions.hear(message)
@@ -265,8 +251,10 @@ class Show:
         self.chronicle.log("restart", detail=f"{name}: {reason}")
         match name:
             case "composer":
+                self.revisions.lost(name)
                 self.event(c.ComposerLost())
             case "player":
+                self.revisions.lost(name)
                 self.event(c.PlayerLost())
 
     def _tell(self) -> None:

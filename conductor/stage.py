@@ -13,6 +13,7 @@ import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from conductor.errors import LibraryError, UsageError
 
@@ -54,6 +55,29 @@ class ShowOptions:
     fresh: bool = False
     checkpoint: Path | None = None
     debug: bool = False
+
+
+class Obs(Protocol):
+    """What the show wants of OBS (see `streaming.obs`)."""
+
+    async def start(self) -> bool:
+        """Connect; return whether OBS was there."""
+
+    def wanted(
+        self,
+        *,
+        scene: str | None = None,
+        now: str | None = None,
+        next: str | None = None,  # noqa: A002
+        streaming: bool | None = None,
+    ) -> None:
+        """Say what is wanted from now on."""
+
+    def feed_readers(self, readers: int) -> None:
+        """Tell how many read the feed."""
+
+    async def close(self) -> None:
+        """Let go."""
 
 
 def slug(text: str, default: str = "show") -> str:

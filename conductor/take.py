@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from conductor import wire
 from conductor.wire import NoteRow
-from model.midi import read_midi
-from model.notes import Piece
+from model.midi import read_midi, write_midi
+from model.notes import DEFAULT_TEMPO_BPM, Note, Piece, TempoMark
+from streaming.scene import beats
+from streaming.splice import joined
+from streaming.timeline import to_samples
 
 BED = 0
 BED_TITLE = "In a moment"
@@ -33,6 +36,7 @@ class Take:
         composing_s: wall time composing took.
         provenance: checkpoint hash, seed, prompt, all scores.
         piece_id: in the library; None while it is not stored.
+        written: whether the file holds this very music.
     """
 
     title: str
@@ -46,6 +50,42 @@ class Take:
     composing_s: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
     piece_id: int | None = None
+    written: bool = True
+
+    @property
+    def piece(self) -> Piece:
+        """The music."""
+        notes = tuple(sorted(Note(*row) for row in self.notes))
+        return Piece(notes, _marks(self.tempi), self.title, self.style, self.beats_per_bar)
+
+    @property
+    def bars(self) -> tuple[tuple[int, float], ...]:
+        """Numbers and seconds of the bar lines."""
+        return bar_lines(self.tempi, self.beats_per_bar, self.duration_s)
+
+    def revised(self, notes: list[NoteRow], tempi: list[tuple[float, float]], from_s: float) -> Take:
+        """Return the take with other music from a time on; what sounds across it ends there."""
+        at = to_samples(from_s)
+        piece = Piece(joined([Note(*row) for row in self.notes], [Note(*row) for row in notes], at))
+        marks = [mark for mark in self.tempi if mark[0] < from_s] + _tempi_from(tempi, from_s)
+        duration_s = max(piece.duration_s, from_s)
+        return replace(self, notes=note_rows(piece), tempi=marks, duration_s=duration_s, written=False)
+
+    def begun_at(self, at_s: float) -> Take:
+        """Return the music from a bar line on, as a piece of its own."""
+        notes = [(max(0.0, row[0] - at_s), *row[1:]) for row in self.notes if row[0] >= at_s - SEAM_S]
+        tempi = [(time_s - at_s, bpm) for time_s, bpm in _tempi_from(self.tempi, at_s)]
+        duration_s = max((row[0] + row[3] for row in notes), default=0.0)
+        return replace(self, notes=notes, tempi=tempi, duration_s=duration_s, written=False)
+
+    def write(self, midi: Path) -> Take:
+        """Write the music to a file and return the take with it.
+
+        Raises:
+            MidiError: it cannot be written.
+        """
+        write_midi(self.piece, midi)
+        return replace(self, midi=midi, written=True)
 
     def load(self, number: int) -> wire.Load:
         """Return the message that gives the piece to the player."""
@@ -56,6 +96,22 @@ class Take:
         return wire.Announce(
             number, self.title, self.caption, self.notes, self.tempi, self.duration_s, self.beats_per_bar
         )
+
+
+def bar_lines(tempi: list[tuple[float, float]], beats_per_bar: float, until_s: float) -> tuple[tuple[int, float], ...]:
+    """Return numbers and seconds of the bar lines before a time."""
+    return tuple((beat.bar, beat.time_s) for beat in beats(_marks(tempi), beats_per_bar, until_s) if beat.is_bar)
+
+
+def _marks(tempi: list[tuple[float, float]]) -> tuple[TempoMark, ...]:
+    return tuple(TempoMark(*mark) for mark in tempi) or (TempoMark(0.0, DEFAULT_TEMPO_BPM),)
+
+
+def _tempi_from(tempi: list[tuple[float, float]], from_s: float) -> list[tuple[float, float]]:
+    """Return the tempo in force at a time, as a mark there, and the marks after it."""
+    held = [bpm for time_s, bpm in tempi if time_s <= from_s + SEAM_S]
+    later = [mark for mark in tempi if mark[0] > from_s + SEAM_S]
+    return [(from_s, held[-1] if held else DEFAULT_TEMPO_BPM), *later]
 
 
 def note_rows(piece: Piece) -> list[NoteRow]:

@@ -47,10 +47,20 @@ def _cue(show: Show, slot: Slot) -> dict[str, Any]:
         "hang_s": cue.follow.hang_s,
         "morph_s": cue.follow.morph_s,
         "fading": slot.fading,
+        "changing": _changing(slot),
         "reason": slot.reason if slot.phase is not Phase.COMPOSING or slot.attempt else "",
         "notes": cue.notes,
         "piece": take.piece_id if take else None,
     }
+
+
+def _changing(slot: Slot) -> dict[str, Any] | None:
+    """Return what is told of a change under way."""
+    changing = slot.changing
+    if changing is None:
+        return None
+    text = f"{'changed' if changing.until_s else 'changing'} from bar {changing.bar}"
+    return {"bar": changing.bar, "at_s": changing.at_s, "until_s": round(changing.until_s, 2), "text": text}
 
 
 def meters(show: Show) -> dict[str, Any]:

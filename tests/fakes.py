@@ -18,9 +18,10 @@ from pathlib import Path
 
 from conductor import wire
 from conductor.crew import Commands
+from conductor.take import SEAM_S, note_rows
 from conductor.workers import command
 from model.composing.prompt import Prompt
-from model.midi import write_midi
+from model.midi import read_midi, write_midi
 from model.notes import Note, Piece
 
 SAMPLE_RATE = 48_000
@@ -120,6 +121,8 @@ class FakeComposer(FakeWorker):
         match message:
             case wire.Compose():
                 self.spawn(self.compose(message))
+            case wire.Change():
+                self.spawn(self.change(message))
             case wire.Cancel(request_id):
                 self.say(wire.Refused(request_id, "cancelled", retryable=False))
 
@@ -133,6 +136,8 @@ class FakeComposer(FakeWorker):
             self.say(wire.Refused(request.request_id, "the muse is silent", retryable=True))
             return
         piece = fake_piece(prompt["seed"], prompt["duration_s"], prompt["instruments"])
+        if prompt["continue_from"]:
+            piece = fake_sections(read_midi(Path(prompt["continue_from"])).piece, Prompt.of(prompt))[-1][0]
         path = Path(request.out + ".mid")
         write_midi(piece, path)
         rows: list[wire.NoteRow] = [(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity) for n in piece.notes]
@@ -143,6 +148,31 @@ class FakeComposer(FakeWorker):
             )
         )  # fmt: skip
 
+    async def change(self, request: wire.Change) -> None:
+        prompt = Prompt.of(request.prompt)
+        before = read_midi(Path(request.prompt["continue_from"])).piece
+        at_s = prompt.at_s or 0.0
+        sections = fake_sections(before, prompt)
+        for index, (piece, until_s) in enumerate([*sections, sections[-1]]):
+            await asyncio.sleep(self.options.seconds)
+            if index == self.options.break_after:
+                self.say(wire.Refused(request.request_id, "the muse is silent", retryable=True))
+                return
+            if index == self.options.die_after:
+                os._exit(9)
+            rows = [row for row in note_rows(piece) if row[0] >= at_s - SEAM_S]
+            final = index == len(sections)
+            self.say(wire.Revised(request.request_id, rows, [(0.0, 120.0)], until_s, piece.duration_s, final))
+        piece = sections[-1][0]
+        path = Path(request.out + ".mid")
+        write_midi(piece, path)
+        self.say(
+            wire.Composed(
+                request.request_id, str(path), note_rows(piece), [(0.0, 120.0)], piece.duration_s, self.options.seconds,
+                {"checkpoint": "fake", "seed": prompt.seed},
+            )
+        )  # fmt: skip
+
 
 class FakePlayer(FakeWorker):
     """Keeps the time of pieces, `--speed` times faster than they are."""
@@ -150,6 +180,7 @@ class FakePlayer(FakeWorker):
     def __init__(self, name: str, options: argparse.Namespace) -> None:
         super().__init__(name, options)
         self.pieces: dict[int, float] = {}
+        self.cuts: dict[int, float] = {}
         self.queue: list[int] = []
         self.gap_s = 0.0
         self.playing = 0
@@ -168,8 +199,17 @@ class FakePlayer(FakeWorker):
                 self.pieces[number] = duration_s
                 if number == 0 and not self.playing:
                     self.begin(0)
-            case wire.Follow(numbers, gap_s):
+            case wire.Revise(number, from_s, _, duration_s):
+                self.pieces[number] = duration_s
+                sounds = self.playing == number
+                at_s = max(from_s, self.now_s - self.begun_s) if sounds else from_s
+                if sounds:
+                    self.end_s = self.begun_s + duration_s
+                sample = int((self.begun_s + at_s) * SAMPLE_RATE) if sounds else -1
+                self.say(wire.Replaced(number, at_s, sample, late=at_s > from_s))
+            case wire.Follow(numbers, gap_s, cuts):
                 self.queue, self.gap_s = [n for n in numbers if n in self.pieces], gap_s
+                self.cuts = {n: at_s for n, at_s in zip(numbers, cuts, strict=False) if at_s is not None}
                 # As the real one: what was planned is taken back; with nothing playing the queue begins at once.
                 self.next_s = math.inf if self.playing else self.now_s
             case wire.Go(number):
@@ -203,7 +243,10 @@ class FakePlayer(FakeWorker):
             self.now_s += (real_s - before_s) * self.options.speed
             before_s = real_s
             early_s = -min(0.0, self.gap_s) if self.queue else 0.0
-            if self.playing and self.now_s >= self.end_s - early_s:
+            cut_s = self.cuts.get(self.queue[0]) if self.queue else None
+            cut = cut_s is not None and self.begun_s + cut_s <= self.now_s <= self.begun_s + cut_s + 1.0
+            if self.playing and (cut or self.now_s >= self.end_s - early_s):
+                early_s = 1.0 if cut else early_s
                 old, self.playing = self.playing, 0
                 if early_s:
                     self.begin(self.queue.pop(0))
@@ -264,6 +307,8 @@ async def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=0.05, help="that composing takes")
     parser.add_argument("--fail", type=int, default=0)
+    parser.add_argument("--break-after", type=int, default=-1, help="sections of a change, which is refused then")
+    parser.add_argument("--die-after", type=int, default=-1, help="sections of a change")
     parser.add_argument("--die", action="store_true", help="at once, with a word")
     options, _ = parser.parse_known_args()
     if options.die:

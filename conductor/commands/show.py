@@ -162,4 +162,4 @@ def make_obs(options: ShowOptions) -> Obs | None:
 
 
 if TYPE_CHECKING:
-    from conductor.show import Obs
+    from conductor.stage import Obs

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSMsgType, web
 
 from conductor import cue as c
+from conductor.change import wish_of
 from conductor.errors import UsageError, WireError
 from conductor.show import Show
 from conductor.view import meters, snapshot
@@ -68,7 +69,7 @@ class Console:
                 web.get("/api/state", self._get_state),
                 web.get("/api/events", self._get_events),
                 web.get("/pieces/{piece:[0-9]+}.mid", self._get_piece),
-                web.post("/api/{verb:go|hold|release|skip|fade|standby}", self._post_verb),
+                web.post("/api/{verb:go|hold|release|skip|fade|standby|change}", self._post_verb),
                 web.post("/whep", self._post_whep),
             ]
         )
@@ -226,6 +227,8 @@ def _verb(name: str, body: Any) -> c.Verb:
             return c.Hold()
         case "release":
             return c.Release()
+        case "change":
+            return c.Change(wish_of({name: value for name, value in body.items() if name != "expect_standby"}))
     return c.FadeOut(float(body.get("seconds", 4.0)))
 
 
