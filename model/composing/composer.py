@@ -150,9 +150,21 @@ class Composer:
         return Take(piece, prompt, judgements, chosen, self.fingerprint, seconds)
 
     def drafts(
-        self, prompt: Prompt, watch: Watch | None = None, committed: Callable[[Piece, float], None] | None = None
+        self,
+        prompt: Prompt,
+        watch: Watch | None = None,
+        committed: Callable[[Piece, float], None] | None = None,
+        *,
+        apart: bool = False,
     ) -> list[Draft]:
-        """Compose candidates and judge them; see `compose`."""
+        """Compose candidates and judge them; see `compose`.
+
+        Args:
+            prompt: what is asked for.
+            watch: who looks on.
+            committed: see `compose`.
+            apart: none is dropped on the way: each is as if it had been composed alone.
+        """
         prompt.check(*((self.styles,) if self.styles else ()))
         settings, starts_s = self._settings(prompt)
         plan = stretches(sections(prompt.form, prompt.duration_s, starts_s), starts_s, at_once=committed is not None)
@@ -164,7 +176,7 @@ class Composer:
             if committed is not None:
                 committed(self._piece(candidate, prompt), until_s)
 
-        grown = Growing(self.sampler, settings, plan, hear, None if committed is None else commit)
+        grown = Growing(self.sampler, settings, plan, None if apart else hear, None if committed is None else commit)
         return self._judged(grown.grow(watch or Watch()), prompt, settings)
 
     def _judged(

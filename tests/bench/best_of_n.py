@@ -63,7 +63,7 @@ def composed(composer: Composer, referee: InnerCritic | None, cue: str, seed: in
     """Compose and judge all candidates of a prompt."""
     style, instruments = cue.split(":")
     prompt = Prompt(style, tuple(instruments.split(",")), args.seconds, args.candidates, seed)
-    drafts = composer.drafts(prompt)
+    drafts = composer.drafts(prompt, apart=True)
     spans = [span_of(draft.candidate, composer.header_of(prompt)) for draft in drafts]
     told = [float("nan")] * len(spans) if referee is None else referee.log_odds(spans)
     return Pool(cue, seed, tuple(draft.judgement for draft in drafts), tuple(told))
