@@ -126,6 +126,8 @@ def _arrange(args: argparse.Namespace, parts: Parts, voices: int | None) -> int:
             "seed": args.seed,
             "temperature": args.temperature,
             "top_p": args.top_p,
+            # What comes back is for the given notes to say.
+            "form": "free",
             "given": str(path),
             "title": args.title or f"{args.midi.stem}, arranged",
         }

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from model.language.context import CHORD, Clock, Place, beats_at, countdown_at, part_at
 from model.language.given import AHEAD_TICKS, pair
 from model.language.sounding import LONG_TICKS, PITCHES, SHORT_TICKS, SUSTAINED, Features, Sounding
-from model.language.tokenizer import encode_body
+from model.language.tokenizer import encode_body, wait_tokens
 from model.language.vocabulary import MAX_WAIT_TICKS, VOCABULARY
 from model.learning.corpus import tidy
 from model.notes import Piece
@@ -282,3 +283,24 @@ class GivenClock(Clock):
         at = np.array([tick])
         part, countdown = int(part_at(at, self.length_ticks)[0]), int(countdown_at(at, self.length_ticks)[0])
         return tick, self._beat(tick), chord, part, countdown, features
+
+
+def in_time(tokens: Sequence[int], places: Sequence[Place], until: int) -> list[int]:
+    """Return music with given notes as if it had none: every token at the time at which it sounds.
+
+    Args:
+        tokens: as they came, without the header.
+        places: where each stands.
+        until: given notes after this tick are left out.
+    """
+    events = [
+        (place[0], VOCABULARY.said[token][3] > 0, n)
+        for n, (token, place) in enumerate(zip(tokens, places, strict=True))
+        if not VOCABULARY.said[token][0] and place[0] <= until
+    ]
+    found: list[int] = []
+    now = 0
+    for tick, _, n in sorted(events):
+        found += [*wait_tokens(tick - now), tokens[n]]
+        now = tick
+    return found + wait_tokens(until - now)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from model.composing.telling import GivenClock, GivenMusic, Telling
+from model.composing.telling import GivenClock, GivenMusic, Telling, in_time
 from model.instruments import BY_NAME, INSTRUMENTS
 from model.language.context import CHORD, Place, beats_at
 from model.language.given import AHEAD_TICKS, Woven, pair, weave
 from model.language.sounding import PITCHES
-from model.language.tokenizer import encode_body
+from model.language.tokenizer import decode, encode_body
 from model.language.vocabulary import MAX_WAIT_TICKS, VOCABULARY
 from model.learning.corpus import tidy
 from model.notes import Note, Piece, TempoMark
@@ -245,3 +245,25 @@ def test_copies_go_on_apart(steps: int) -> None:
 
 def test_the_instruments_of_these_tests_are_in_the_ensemble() -> None:
     assert set(NAMES) <= {i.name for i in INSTRUMENTS}
+
+
+@settings(max_examples=60, deadline=None)
+@given(music(), st.floats(0.0, 1.0))
+def test_put_in_time_it_is_the_music_that_was_woven(found: tuple[Piece, list[bool]], part: float) -> None:
+    piece, given_notes = found
+    row = woven(piece, given_notes)
+    places, _ = grown(clock_of(piece, given_notes), row)
+    tokens = row.tokens.tolist()
+    whole = in_time(tokens, places, int(row.context.ticks[-1]))
+    assert decode(whole).notes == decode(encode_body(piece)).notes
+    # Halfway nothing is heard of what is only told.
+    here = int(part * len(tokens))
+    now = int(VOCABULARY.wait_ticks[tokens[:here]].sum())
+    so_far = in_time(tokens[:here], places[:here], now)
+    assert VOCABULARY.wait_ticks[so_far].sum() == now if so_far else now == 0
+    struck = sorted(
+        place[0]
+        for token, place in zip(tokens[:here], places[:here], strict=True)
+        if VOCABULARY.velocity_of[token] > 0 and place[0] <= now
+    )
+    assert sorted(round(note.onset_s * 100) for note in decode(so_far).notes) == struck
