@@ -108,7 +108,12 @@ def before(state: State, slot: Slot) -> Slot | None:
     order = [s for s in state.slots if s.phase is Phase.LIVE or s in state.upcoming]
     place = order.index(slot)
     earlier = order[place - 1] if place else None
-    there = earlier and (earlier.phase in (*PLAYABLE, Phase.LIVE)) and not earlier.fading and not earlier.changing
+    there = (
+        earlier
+        and (earlier.phase in (Phase.CHECKED, *PLAYABLE, Phase.LIVE))
+        and not earlier.fading
+        and not earlier.changing
+    )
     return earlier if there else None
 
 
