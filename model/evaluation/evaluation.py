@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from model.errors import CorpusError
 from model.evaluation.census import Census, take_census
 from model.evaluation.comparison import Comparison, Reference, compare_set
-from model.evaluation.copying import LINES, Index
+from model.evaluation.copying import Index
 from model.evaluation.critics import Critic, inner_critic
 from model.evaluation.endings import common_pitches
 from model.evaluation.excerpts import ANY, style_lengths
 from model.evaluation.sets import MusicSet, compose_set, plan_prompts, read_set
+from model.gate.shingles import LINES
 from model.language.vocabulary import OWN_STYLES, STYLES, VOCABULARY
 from model.learning.corpus import SPLITS, Corpus, Source, build, gather
 

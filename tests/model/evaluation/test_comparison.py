@@ -15,7 +15,7 @@ import pytest
 from model.errors import CorpusError
 from model.evaluation.census import Census
 from model.evaluation.comparison import Comparison, Reference, compare_set
-from model.evaluation.copying import LINES, Index
+from model.evaluation.copying import Index
 from model.evaluation.critics import score, separation
 from model.evaluation.endings import common_pitches
 from model.evaluation.evaluation import Evaluation, Plan
@@ -23,6 +23,7 @@ from model.evaluation.excerpts import Excerpt, Sample, excerpts
 from model.evaluation.measures import FEATURES
 from model.evaluation.report import figures_of, write_report
 from model.evaluation.sets import MusicSet
+from model.gate.shingles import LINES
 from model.learning.corpus import Corpus
 from model.notes import Piece
 from tests.model.making import tune

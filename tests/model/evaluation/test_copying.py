@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from model.evaluation.copying import LINES, SHINGLE, Index, find_copying, shingles, symbols
+from model.evaluation.copying import Index, find_copying
 from model.evaluation.excerpts import Sample, excerpts
+from model.gate.shingles import LINES
 from model.learning.corpus import Corpus, build
 from model.midi import write_midi
 from model.notes import Note, Piece
@@ -72,26 +71,6 @@ def test_tremolos_and_scales_are_nobodys(tmp_path: Path) -> None:
     build(tmp_path, tmp_path / "built", processes=1)
     run = Index(Corpus(tmp_path / "built"), LINES[0]).longest_run(replace(piece, notes=piece.notes[30:]))
     assert run.notes == 0
-
-
-@given(st.integers(-20, 20), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
-def test_lines_are_free_of_key_and_time(by: int, late: int) -> None:
-    rng = np.random.default_rng(1)
-    ticks, instruments = np.sort(rng.integers(0, 400, 80)), rng.integers(0, 4, 80)
-    pitches = rng.integers(40, 90, 80)
-    for line in LINES:
-        there = symbols(ticks * 2 + late, instruments, pitches + by, line)
-        assert np.array_equal(symbols(ticks, instruments, pitches, line), there)
-        assert len(there) > SHINGLE
-
-
-def test_equal_shingles_and_no_others_have_equal_hashes() -> None:
-    line = np.random.default_rng(0).integers(0, 3, 3000)
-    hashes, _ = shingles(line)
-    exact = {tuple(line[n : n + SHINGLE].tolist()) for n in range(len(hashes))}
-    assert len(np.unique(hashes)) == len(exact)
-    assert len(shingles(line[: SHINGLE - 1])[0]) == 0
 
 
 def test_a_set_is_summed_up_the_longest_runs_first(learned: Corpus) -> None:
