@@ -95,7 +95,7 @@ def known_style(value: str) -> str:
 
 
 def _style(value: Any) -> Style | None:
-    return style_of(known_style(value) if isinstance(value, str) else value)
+    return style_of(known_style(value) if isinstance(value, str) and value.isidentifier() else value)
 
 
 def _said(read: Callable[[Any], Any]) -> PlainValidator:

@@ -28,7 +28,9 @@ from conductor.schema import (
 from conductor.yamlfile import Mistake, YamlFile, did_you_mean, explain, nearest, plain, read_yaml
 from model.composing.blend import Style, plain_style, style_of
 from model.composing.course import Course, density_of, energy_of
+from model.composing.opening import opening_of
 from model.composing.prompt import Prompt
+from model.errors import ModelError
 
 __all__ = ["Controls", "Cue", "Endless", "Follow", "Setlist", "load_setlist"]
 
@@ -201,7 +203,34 @@ def load_setlist(path: Path) -> Setlist:
     mistakes += _check_raw(file, raw)
     if mistakes or parts is None:
         raise file.refuse(mistakes)
-    return _build(parts, path)
+    setlist = _build(parts, path)
+    if mistakes := _check_cues(file, raw, setlist):
+        raise file.refuse(mistakes)
+    return setlist
+
+
+def _check_cues(file: YamlFile, raw: dict[str, Any], setlist: Setlist) -> list[Mistake]:
+    """Return what cannot be composed of cues whose parts are right each by itself."""
+    mistakes: list[Mistake] = []
+    for index, cue in enumerate(setlist.cues):
+        keys: dict[str, Any] = raw["cues"][index]
+        try:
+            prompt = cue.prompt(cue.seed)
+            prompt.check()
+            opening_of(prompt)
+        except ModelError as error:
+            text = str(error)
+            wrong = next((key for key in keys if text.startswith(key)), "prompt" if "prompt" in keys else None)
+            mistakes.append(file.mistake(("cues", index, *((wrong,) if wrong else ())), text))
+        before = setlist.cues[index - 1]
+        span_s = cue.follow.morph_s
+        if cue.follow.kind == "morph" and "follow" in keys and span_s > min(before.duration_s, cue.duration_s) / 2:
+            text = f"a morph of {span_s:g} s takes more than half of {before.name} or of {cue.name}; shorten it"
+            mistakes.append(file.mistake(("cues", index, "follow"), text))
+        if cue.follow.kind == "morph" and "prompt" in keys:
+            text = f"{cue.name} begins as a morph out of {before.name}; leave out prompt or write follow: auto"
+            mistakes.append(file.mistake(("cues", index, "prompt"), text))
+    return mistakes
 
 
 def _check_raw(file: YamlFile, raw: dict[str, Any]) -> list[Mistake]:

@@ -118,11 +118,15 @@ def plain_style(style: Style | None) -> Any:
 def style_of(value: Any) -> Style | None:
     """Return the style that plain values say: `chopin`, `{chopin: 0.6, jazz: 0.4}`, `{from: a, to: b, over: 60s}`.
 
+    In one line of text: `chopin`, `chopin:0.6,jazz:0.4`, `chopin>jazz@60s`.
+
     Raises:
         PromptError: it says none; one line.
     """
     if value is None or isinstance(value, Blend | Morph):
         return value
+    if isinstance(value, str):
+        value = _unfolded(value)
     if isinstance(value, str):
         return _known(value)
     if not isinstance(value, Mapping) or not value:
@@ -138,6 +142,26 @@ def style_of(value: Any) -> Style | None:
             raise PromptError(f"{len(styles_of(morph))} styles at once; there can be {MOST_STYLES}")
         return morph
     return _blend(value)
+
+
+def _unfolded(text: str) -> Any:
+    """Return what a line of text says of a style, as plain values."""
+    if ">" in text:
+        ways, at, over = text.partition("@")
+        styles = [part.strip() for part in ways.split(">")]
+        if len(styles) != 2 or not all(styles) or not at:
+            raise PromptError(f"style {text!r}: a change has two styles and a length, such as chopin>jazz@60s")
+        return {"from": _unfolded(styles[0]), "to": _unfolded(styles[1]), "over": over}
+    if not {",", ":"} & set(text):
+        return text.strip()
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, colon, share = part.partition(":")
+        try:
+            shares[name.strip()] = float(share) if colon else 1.0
+        except ValueError:
+            raise PromptError(f"style {text!r}: {share!r} is no share; write such as chopin:0.6,jazz:0.4") from None
+    return shares
 
 
 def _blend(value: Any) -> Blend:

@@ -60,6 +60,8 @@ def seconds_of(value: Any) -> float:
 def density_of(value: Any) -> Course | None:
     """Return the density that plain values say: `low`, `mid`, `high`, notes a second, or these by time.
 
+    By time in one line of text: `0s:low,60s:high`.
+
     Raises:
         PromptError: it says none.
     """
@@ -68,6 +70,8 @@ def density_of(value: Any) -> Course | None:
 
 def energy_of(value: Any) -> Course | None:
     """Return the energy that plain values say: `low`, `mid`, `high`, a MIDI velocity, or these by time.
+
+    By time in one line of text: `0s:low,60s:high`.
 
     Raises:
         PromptError: it says none.
@@ -78,6 +82,8 @@ def energy_of(value: Any) -> Course | None:
 def _course(value: Any, name: str, words: Mapping[str, float], bounds: tuple[float, float]) -> Course | None:
     if value is None or isinstance(value, Course):
         return value
+    if isinstance(value, str) and ":" in value:
+        value = {at: one.strip() for at, _, one in (part.partition(":") for part in value.split(","))}
     if not isinstance(value, Mapping):
         return Course(((0.0, _value(value, name, words, bounds)),))
     if not value:

@@ -59,7 +59,7 @@ def find(name: str) -> Shipped:
     """
     known = shipped()
     if name not in known:
-        near = get_close_matches(name.lower(), known, 3, cutoff=0.5)
+        near = get_close_matches(name.lower(), known, 3, cutoff=0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else "`conductor openings` lists them"
         raise PromptError(f"opening {name!r} is unknown; {hint}")
     return known[name]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 
-from conductor.cli import main
+from conductor.cli import main, make_parser
+from conductor.commands.composing import prompt_of
+from model.composing.prompt import Prompt
 from model.midi import read_midi, write_midi
 from model.notes import Piece
+from model.openings.shelf import shipped
 from tests.model.making import tune
 
 Printed = pytest.CaptureFixture[str]
@@ -153,7 +157,25 @@ class TestCompose:
             (["--tempo", "7"], "a tempo of 7 bpm"),
             (["--temperature", "9"], "a temperature of 9"),
             (["--top-p", "0"], "top-p of 0"),
-            (["--opening", "none.mid"], "none.mid: no such opening"),
+            (["--opening", "none.mid"], "none.mid: no such file"),
+            (["--opening", "luluby"], "opening 'luluby' is unknown; did you mean lullaby?"),
+            (["--opening", "gymnopedie", "--instruments", "organ"], "gymnopedie: it plays piano, none of the"),
+            (["--opening-tokens", "start piano:v80:H4"], "opening tokens: line 1, column 7: unknown token"),
+            (["--opening-tokens", "none.txt"], "none.txt: No such file or directory; give tokens or"),
+            (["--opening-notes", "4"], "how much of an opening is said, but no opening"),
+            (["--at", "4"], "going on from a piece needs both"),
+            (["--at", "soon"], "'soon' is no time; write 90s"),
+            (["--continue-from", "none.mid", "--at", "4"], "none.mid: no such file"),
+            (["--key", "H moll"], "key 'H moll' is unknown"),
+            (["--form", "sonata"], "form 'sonata' is unknown"),
+            (["--form", "song"], "form 'song' has 4 sections, for which 6 s is too short"),
+            (["--density", "0s:low,soon:high"], "'soon' is no time"),
+            (["--energy", "0s:low,2s:loud"], "energy 'loud': write low, mid, high or a number"),
+            (["--silence", "99"], "a silence of 99 s"),
+            (["--style", "bach:0.5,jaz"], "style 'jaz' is not known to the checkpoint; did you mean jazz?"),
+            (["--style", "bach:much,folk"], "style 'bach:much,folk': 'much' is no share"),
+            (["--style", "bach>folk"], "style 'bach>folk': a change has two styles and a length"),
+            (["--style", "bach>folk@0s"], "a change of style over 0 s; it can take 1 s to 30 min"),
             (["--checkpoint", "none.safetensors"], "none.safetensors: no such checkpoint"),
             (["--checkpoint", __file__], "not a checkpoint of this program"),
         ],
@@ -181,3 +203,65 @@ class TestCompose:
         assert "cannot write there" in refusal(capsys, *composing, "-o", tmp_path / "piece.mid")
         assert "cannot write .mp3; use .mid, .wav" in refusal(capsys, *composing, "-o", tmp_path / "piece.mp3")
         assert "a name without ending" in refusal(capsys, *composing, "-o", tmp_path / "piece")
+
+
+class TestOpenings:
+    def test_all_are_listed_with_what_they_are(self, capsys: Printed) -> None:
+        assert main(["openings"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == len(shipped())
+        assert any(re.match(r"gymnopedie +classical +piano +Erik Satie: Gymn", line) for line in lines)
+        assert main(["openings", "--style", "folk"]) == 0
+        assert {line.split()[1] for line in capsys.readouterr().out.splitlines()} == {"folk"}
+
+    def test_one_says_where_it_comes_from(self, capsys: Printed) -> None:
+        assert main(["openings", "clair-de-lune"]) == 0
+        said = capsys.readouterr().out
+        assert "Claude Debussy" in said
+        assert "CC BY 4.0, cut from bytedance/GiantMIDI-Piano/" in said
+
+    def test_one_is_written(self, tmp_path: Path) -> None:
+        assert main(["openings", "soldiers-joy", "-o", str(tmp_path / "joy.mid")]) == 0
+        assert heard(read_midi(tmp_path / "joy.mid").piece) == heard(read_midi(shipped()["soldiers-joy"].path).piece)
+        assert main(["openings", "soldiers-joy", "-o", str(tmp_path / "joy.png")]) == 0
+        assert (tmp_path / "joy.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_what_is_not_there_is_refused_in_a_line(self, tmp_path: Path, capsys: Printed) -> None:
+        assert "did you mean greensleeves" in refusal(capsys, "openings", "greensleves")
+        assert "no opening in the style 'rock'; there are openings in bach," in refusal(
+            capsys, "openings", "--style", "rock"
+        )
+        assert "which opening?" in refusal(capsys, "openings", "-o", tmp_path / "x.mid")
+        assert "cannot write .mp3" in refusal(capsys, "openings", "air", "-o", tmp_path / "x.mp3")
+
+
+class TestWhatComposeIsAsked:
+    """Options say the same as a setlist's values."""
+
+    def asked(self, *words: str) -> dict[str, Any]:
+        args = make_parser("compose").parse_args(["compose", "-o", "piece.mid", *words])
+        return prompt_of(args).as_dict()
+
+    def test_nothing_said_leaves_all_to_the_model(self) -> None:
+        assert self.asked() == Prompt.of({"seed": 1}).as_dict()
+
+    def test_all_of_it(self, midi: Path) -> None:
+        words = [
+            "--style", "chopin>jazz:2,folk:1@60s", "--key", "d minor", "--density", "0s:low,60s:12",
+            "--energy", "high", "--form", "A B A", "--silence", "4", "--tempo", "96", "--minutes", "2",
+            "--continue-from", str(midi), "--at", "0m5s",
+        ]  # fmt: skip
+        said = self.asked(*words)
+        assert said["style"] == {"from": "chopin", "to": {"jazz": 0.666667, "folk": 0.333333}, "over": 60.0}
+        assert (said["key"], said["density"], said["energy"]) == ("D_minor", {"0s": 2.5, "60s": 12.0}, 100.0)
+        assert (said["form"], said["silence_s"], said["tempo_bpm"], said["duration_s"]) == ("A B A", 4.0, 96.0, 120.0)
+        assert (said["continue_from"], said["at_s"]) == (str(midi), 5.0)
+
+    def test_an_opening_and_how_much_of_it(self) -> None:
+        said = self.asked("--opening", "air", "--opening-seconds", "8")
+        assert (said["opening"], said["opening_s"], said["opening_notes"]) == ("air", 8.0, None)
+
+    def test_tokens_come_from_the_line_or_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "tune.txt").write_text("start piano:v80:C4")
+        for value in ("start piano:v80:C4", str(tmp_path / "tune.txt")):
+            assert self.asked("--opening-tokens", value)["opening_tokens"] == "start piano:v80:C4"

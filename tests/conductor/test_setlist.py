@@ -13,6 +13,8 @@ from conductor.setlist import Cue, Setlist, load_setlist
 from model.composing.blend import Blend, Morph
 from model.composing.course import Course
 from model.composing.prompt import Prompt
+from model.midi import write_midi
+from tests.model.making import tune
 
 SETLISTS = Path(__file__).parents[2] / "setlists"
 
@@ -146,11 +148,12 @@ endless: {styles: {jazz: 1}, energy: mid}
 
 
 def test_a_cue_is_a_prompt_and_comes_back_from_plain_values(tmp_path: Path) -> None:
-    text = "version: 1\ncues: [{style: {chopin: 3, jazz: 1}, energy: {0s: low, 9s: 80}, prompt: {tokens: start}}]\n"
-    (cue,) = read(tmp_path, text).cues
+    tokens = "start piano:v80:C4"
+    wishes = f"style: {{chopin: 3, jazz: 1}}, energy: {{0s: low, 9s: 80}}, prompt: {{tokens: '{tokens}'}}"
+    (cue,) = read(tmp_path, f"version: 1\ncues: [{{{wishes}}}]\n").cues
     prompt = cue.prompt(9)
     assert Prompt.of(json.loads(json.dumps(prompt.as_dict()))) == prompt
-    assert (prompt.style, prompt.seed, prompt.opening_tokens) == (Blend((("chopin", 0.75), ("jazz", 0.25))), 9, "start")
+    assert (prompt.style, prompt.seed, prompt.opening_tokens) == (Blend((("chopin", 0.75), ("jazz", 0.25))), 9, tokens)
     assert Cue.of(json.loads(json.dumps(cue.as_dict()))) == cue
 
 
@@ -206,7 +209,54 @@ def test_a_prompt_must_be_a_midi_file(tmp_path: Path) -> None:
     text = "version: 1\ncues: [{prompt: {midi: own.mid}}]\n"
     assert "no MIDI file" in mistakes(tmp_path, text)[0]
     (tmp_path / "own.mid").write_bytes(b"MThd\0\0\0\6")
+    assert mistakes(tmp_path, text) == [
+        f"2:17: {tmp_path / 'own.mid'}: the header is cut off; export or download it again"
+    ]
+    write_midi(tune(8.0), tmp_path / "own.mid")
     assert read(tmp_path, text).cues[0].opening == str(tmp_path / "own.mid")
+
+
+@pytest.mark.parametrize(
+    ("cue", "said"),
+    [
+        ("prompt: {opening: luluby}", "2:17: opening 'luluby' is unknown; did you mean lullaby?"),
+        ("prompt: {tokens: 'start piano:v80:H4'}", "2:17: opening tokens: line 1, column 7: unknown token"),
+        ("instruments: [organ], prompt: {opening: air}", "2:39: air: it plays guitar, flute, none of the instruments"),
+        ("duration: 8s, prompt: {opening: air, seconds: 7.5}", "2:31: air: 7.5 s of it leave nothing to compose"),
+        ("prompt: {opening: air, notes: 4, seconds: 4}", "2:17: notes and seconds of an opening at once"),
+        ("duration: 30s, form: rondo", "2:30: form 'rondo' has 5 sections, for which 30 s is too short"),
+        ("key: C minor, instruments: [drums]", "2:14: key C_minor: drums have none"),
+    ],
+)
+def test_what_cannot_be_composed_is_told_before_the_show(tmp_path: Path, cue: str, said: str) -> None:
+    (line,) = mistakes(tmp_path, f"version: 1\ncues: [{{{cue}}}]\n")
+    assert line.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("cue", "said"),
+    [
+        ("follow: {morph: 20s}, duration: 30s", "3:15: a morph of 20 s takes more than half of Bach or of Untitled"),
+        ("follow: {morph: 20s}, prompt: {opening: air}", "3:37: Untitled begins as a morph out of Bach; leave out"),
+    ],
+)
+def test_a_morph_that_cannot_be_is_told(tmp_path: Path, cue: str, said: str) -> None:
+    (line,) = mistakes(tmp_path, f"version: 1\ncues: [{{style: bach}},\n  {{   {cue}}}]\n")
+    assert line.startswith(said)
+
+
+def test_openings_are_the_shipped_ones_or_files_beside_the_setlist(tmp_path: Path) -> None:
+    write_midi(tune(8.0), tmp_path / "own.mid")
+    text = "version: 1\ncues: [{prompt: {opening: air, seconds: 8s}}, {prompt: {midi: own.mid, notes: 6}}]\n"
+    first, second = read(tmp_path, text).cues
+    assert (first.opening, first.opening_s) == ("air", 8.0)
+    assert (second.opening, second.opening_notes) == (str(tmp_path / "own.mid"), 6)
+
+
+def test_styles_can_be_written_in_a_line(tmp_path: Path) -> None:
+    first, second = read(tmp_path, "version: 1\ncues: [{style: 'chopin:3,jazz:1'}, {style: chopin>jazz@60s}]\n").cues
+    assert first.style == Blend((("chopin", 0.75), ("jazz", 0.25)))
+    assert str(second.style) == "from chopin to jazz"
 
 
 def test_a_missing_file_is_told_with_its_nearest_neighbour(tmp_path: Path) -> None:
