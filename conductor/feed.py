@@ -71,6 +71,8 @@ class Feed:
         self._options = options
         self._link: wire.Link | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        # By number, the latest version of a piece that sounds, while it is laid out.
+        self._redrawn: dict[int, Scene] = {}
         self._ended = asyncio.Event()
         self._failed = False
         size = (options.width, options.height, options.fps)
@@ -182,9 +184,14 @@ class Feed:
         match message:
             case wire.Announce():
                 scene = _scene(message)
-                # Laid out beside the programme, so that its first picture comes in time.
-                self._loop.run_in_executor(None, self._roll.prepare, scene)
-                self._program.announce(scene)
+                position_s = self._program.position_s(scene.number)
+                if position_s is None:
+                    self._redrawn.pop(scene.number, None)
+                    # Laid out beside the programme, so that its first picture comes in time.
+                    self._loop.run_in_executor(None, self._roll.prepare, scene)
+                    self._program.announce(scene)
+                else:
+                    self._start(self._redraw(scene, position_s))
             case wire.Next(text=text):
                 self._program.announce_next(text)
             case wire.Record(path=path):
@@ -197,6 +204,15 @@ class Feed:
                 self._quit()
             case _:
                 link.send(wire.Fault("feed", f"the feed does not know what to do with {type(message).__name__}"))
+
+    async def _redraw(self, scene: Scene, position_s: float) -> None:
+        """Show a piece that sounds already as it is now; what is drawn so far stays until it is laid out."""
+        self._redrawn[scene.number] = scene
+        await self._loop.run_in_executor(None, self._roll.prepare, scene, position_s)
+        # Layouts may be finished in another order than they were begun.
+        if self._redrawn.get(scene.number) is scene:
+            del self._redrawn[scene.number]
+            self._program.announce(scene)
 
     async def _answer(self, link: wire.Link, offer: wire.Offer) -> None:
         try:

@@ -73,6 +73,12 @@ class Keyboard:
         self._shapes = {pitch: self._shape(pitch) for pitch in range(self.low, self.high + 1)}
         self.picture = self._draw()
 
+    def fits(self, notes: tuple[Note, ...]) -> bool:
+        """Whether all notes have their key, or their pad, here."""
+        drums = any(n.instrument == "drums" for n in notes)
+        pitched = all(self.low <= n.pitch <= self.high for n in notes if n.instrument != "drums")
+        return pitched and (self.has_pads or not drums)
+
     # --- where ---------------------------------------------------------------------
 
     def lane(self, note: Note) -> Lane:

@@ -42,11 +42,10 @@ def _even(value: float) -> int:
 class _View:
     """All that is drawn or computed once for a scene."""
 
-    def __init__(self, scene: Scene | None, width: int, keyboard_top: int, keyboard_height: int, speed: float) -> None:
-        notes = scene.notes if scene else ()
+    def __init__(self, scene: Scene | None, keyboard: Keyboard, speed: float) -> None:
         self.scene = scene
-        self.keyboard = Keyboard(notes, width, keyboard_top, keyboard_height)
-        self.tiles = RollTiles(scene, self.keyboard, speed) if scene else None
+        self.keyboard = keyboard
+        self.tiles = RollTiles(scene, keyboard, speed) if scene else None
         self._by_second: dict[int, list[Bar]] = {}
         for bar in self.tiles.bars if self.tiles else ():
             end_s = max(bar.note.offset_s, bar.note.onset_s + LEAST_LIT_S) + DYING_S
@@ -115,15 +114,17 @@ class PianoRoll:
         ends = [skia.Point(0, self._zone_top), skia.Point(0, self.playhead_y)]
         self._heat = skia.GradientShader.MakeLinear(ends, [theme.ink(_WHITE, 0), theme.ink(_WHITE)])
 
-    def prepare(self, scene: Scene) -> None:
+    def prepare(self, scene: Scene, position_s: float = 0.0) -> None:
         """Lay a scene out before its first frame is due; may be called from another thread.
 
         Args:
             scene: the very object that `draw` will be given.
+            position_s: where it will be then; a piece that was changed is in the midst of it.
         """
         tiles = self._view(scene).tiles
         assert tiles is not None
-        for index in range(-1, (self.playhead_y - self.header_px) // TILE_ROWS + 1):
+        reached = self.scroll_px(position_s) // TILE_ROWS
+        for index in range(reached - 1, reached + (self.playhead_y - self.header_px) // TILE_ROWS + 2):
             tiles.tile(index)
 
     def keyboard(self, scene: Scene | None) -> Keyboard:
@@ -320,7 +321,12 @@ class PianoRoll:
             if view is not None and view.scene is scene:
                 self._views.move_to_end(id(scene))
                 return view
-        view = _View(scene, self.width, self.playhead_y, self.keyboard_px, self.pixels_per_s)
+            earlier = [v for v in self._views.values() if scene and v.scene and v.scene.number == scene.number]
+        notes = scene.notes if scene else ()
+        # A piece that was changed keeps its keys where they are, if they are enough.
+        kept = next((v.keyboard for v in reversed(earlier) if v.keyboard.fits(notes)), None)
+        keyboard = kept or Keyboard(notes, self.width, self.playhead_y, self.keyboard_px)
+        view = _View(scene, keyboard, self.pixels_per_s)
         with self._lock:
             self._views[id(scene)] = view
             if len(self._views) > _KEPT_VIEWS:

@@ -151,6 +151,11 @@ class Program:
             while len(self._scenes) > SCENES_KEPT:
                 self._scenes.popitem(last=False)
 
+    def position_s(self, number: int) -> float | None:
+        """Return the seconds since a piece began, while it is the one that sounds."""
+        begun = [(mark, begin) for mark, begin in self._ring.marks() if begin <= self.sample]
+        return (self.sample - begun[-1][1]) / SAMPLE_RATE if begun and begun[-1][0] == number else None
+
     def announce_next(self, text: str) -> None:
         """Set the line about what comes next."""
         self._next_text = text

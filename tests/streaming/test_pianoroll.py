@@ -141,7 +141,8 @@ def test_the_i420_frame_and_the_rgb_frame_are_the_same_picture(width: int, heigh
 
 
 def test_what_was_drawn_before_leaves_no_trace() -> None:
-    first, second = scene(Note(1.0, 60, "piano", 2, 90)), scene(Note(0.5, 72, "flute", 1, 90), title="Snow")
+    first = scene(Note(1.0, 60, "piano", 2, 90))
+    second = replace(scene(Note(0.5, 72, "flute", 1, 90), title="Snow"), number=2)
     used = PianoRoll(640, 360)
     for what, position_s, level_db in (
         (first, 1.5, -6.0),
