@@ -166,7 +166,7 @@ class Composer:
             apart: none is dropped on the way: each is as if it had been composed alone.
         """
         prompt.check(*((self.styles,) if self.styles else ()))
-        settings, starts_s = self._settings(prompt)
+        settings, starts_s = self._prepared(prompt)
         plan = stretches(sections(prompt.form, prompt.duration_s, starts_s), starts_s, at_once=committed is not None)
 
         def hear(candidates: Sequence[Candidate], start_s: float) -> list[float]:
@@ -197,7 +197,11 @@ class Composer:
             drafts.append(Draft(candidate, piece, self._judge(heard, length_s, candidate, prompt, log_odds)))
         return drafts
 
-    def _settings(self, prompt: Prompt) -> tuple[Settings, float]:
+    def settings(self, prompt: Prompt) -> Settings:
+        """Return how what is asked for is drawn."""
+        return self._prepared(prompt)[0]
+
+    def _prepared(self, prompt: Prompt) -> tuple[Settings, float]:
         """Return how to draw what is asked for, and from when on there is music to be composed."""
         opening, header = self._opening(prompt)
         headers = {

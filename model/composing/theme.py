@@ -138,7 +138,11 @@ def bring_back(candidate: Candidate, start_s: float, end_s: float, *, varied: bo
         for note in piece.notes
         if begin_s - 0.015 <= note.onset_s < stop_s - 0.015
     )
-    notes = tuple(replace(note, onset_s=max(0.0, note.onset_s)) for note in notes)
+    louder = candidate.controls.louder(begin_s, candidate.clock.tick / TICKS_PER_SECOND)
+    notes = tuple(
+        replace(note, onset_s=max(0.0, note.onset_s), velocity=min(max(round(note.velocity + louder), 1), 127))
+        for note in notes
+    )
     candidate.end_sounding()
     tokens = [t for t in encode_body(Piece(notes)) if t != VOCABULARY.end]
     played = int(VOCABULARY.wait_ticks[tokens].sum())

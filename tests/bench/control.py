@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from model.composing.blend import main_style
 from model.composing.composer import Composer
+from model.composing.controls import MAJOR, MINOR
 from model.composing.prompt import Prompt
 from model.composing.quality import LEAST_PRESENCE
 from model.errors import ModelError
@@ -28,6 +29,7 @@ from model.evaluation.endings import find_ending
 from model.evaluation.structure import theme_recall
 from model.instruments import members
 from model.language.header import find_key
+from model.language.vocabulary import PITCH_CLASSES
 from model.midi import write_midi
 from model.network.checkpoint import SHIPPED
 from model.notes import Piece
@@ -102,10 +104,20 @@ def controlled(composer: Composer, base: Prompt) -> dict[str, dict[str, float]]:
         found["energy"][label] = float(np.mean([n.velocity for n in rising.notes if first <= n.onset_s < last]))
     keys = ("D_minor", "E_major", "A#_major", "F#_minor")
     came = [composer.compose(replace(base, key=key)).piece for key in keys]
-    found["key"] = {"found as asked for": float(np.mean([_key(p) == k for p, k in zip(came, keys, strict=True)]))}
+    pairs = list(zip(came, keys, strict=True))
+    inside = [_in_scale(n.pitch, k) for p, k in pairs for n in p.notes if n.instrument != "drums"]
+    found["key"] = {
+        "found as asked for": float(np.mean([_key(p) == k for p, k in pairs])),
+        "share of notes in the scale": float(np.mean(inside)),
+    }
     for bpm in (70.0, 140.0):
         found["tempo"][f"{bpm:g}"] = composer.compose(replace(base, tempo_bpm=bpm)).piece.tempi[0].bpm
     return found
+
+
+def _in_scale(pitch: int, key: str) -> bool:
+    name, mode = key.split("_")
+    return (pitch - PITCH_CLASSES.index(name)) % 12 in (MAJOR if mode == "major" else MINOR)
 
 
 def _key(piece: Piece) -> str | None:
