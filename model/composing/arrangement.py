@@ -34,7 +34,7 @@ def arrangement(given: Piece, prompt: Prompt, voices: int | None = None) -> Tell
     Args:
         given: notes that stay as they are.
         prompt: what is asked for.
-        voices: most notes that may sound together, the given ones counted; None for no such limit.
+        voices: how many notes sound together, the given ones counted; None: as many as come.
 
     Raises:
         PromptError: there are no notes, too many seconds or too many voices of them.

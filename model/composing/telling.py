@@ -23,11 +23,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.composing.grammar import LAST_ONSET_S
 from model.language.context import CHORD, Clock, Place, beats_at, countdown_at, part_at
 from model.language.given import AHEAD_TICKS, pair
 from model.language.sounding import LONG_TICKS, PITCHES, SHORT_TICKS, SUSTAINED, Features, Sounding
 from model.language.tokenizer import encode_body, wait_tokens
-from model.language.vocabulary import MAX_WAIT_TICKS, VOCABULARY
+from model.language.vocabulary import MAX_WAIT_TICKS, TICKS_PER_SECOND, VOCABULARY
 from model.learning.corpus import tidy
 from model.notes import Piece
 
@@ -36,6 +37,9 @@ Ids = NDArray[np.int64]
 Key = tuple[int, int]
 
 _ONSETS = np.flatnonzero(VOCABULARY.velocity_of > 0)
+_WAITS = np.flatnonzero(VOCABULARY.wait_ticks > 0)
+# Nothing begins later than this before the end.
+LAST_ONSET_TICKS = round(LAST_ONSET_S * TICKS_PER_SECOND)
 _END = np.array([VOCABULARY.end])
 _NONE = np.zeros(0, np.int64)
 
@@ -138,7 +142,7 @@ class Telling:
 
     Attributes:
         music: all of it.
-        others: most notes of others that may sound together; None for no such limit.
+        others: how many notes of others sound beside the given ones; None: as many as come.
         passed: how much of it has been told.
     """
 
@@ -268,11 +272,15 @@ class GivenClock(Clock):
         return [(told.token, self._at(told.tick, chord, place[5])) for told, chord in zip(still, chords, strict=True)]
 
     def forbidden(self) -> Ids:
-        """Return the tokens that would double a given note, be one voice too many, or end before the given music."""
-        rules = [self.telling.music.taken(self.tick)]
-        if self.telling.others is not None and len(self.heard.own) >= self.telling.others:
+        """Return the tokens that would double a given note, be one voice too many or too few, or end too soon."""
+        music, others = self.telling.music, self.telling.others
+        rules = [music.taken(self.tick)]
+        if others is not None and len(self.heard.own) >= others:
             rules.append(_ONSETS)
-        if self.tick < min(self.telling.music.last_tick, self.length_ticks):
+        elif others is not None and music.sounding(self.tick) and self.length_ticks - self.tick > LAST_ONSET_TICKS:
+            # All voices sing where a given one does: time passes when each has its note.
+            rules.append(_WAITS)
+        if self.tick < min(music.last_tick, self.length_ticks):
             rules.append(_END)
         return np.concatenate(rules)
 

@@ -197,6 +197,20 @@ def test_a_composed_note_ends_where_a_given_one_strikes_its_pitch() -> None:
     assert clock.heard.own == []
 
 
+def test_all_voices_sing_where_a_given_one_does() -> None:
+    clock = clock_of(melody(), [True] * 20, others=2)
+    wait = VOCABULARY.id("wait:50")
+    clock.step(VOCABULARY.id("choir:v80:C3"))
+    assert wait in clock.forbidden()
+    clock.step(VOCABULARY.id("choir:v80:G3"))
+    assert wait not in clock.forbidden()
+    # In the last moments nothing begins any more: they may only ring out.
+    clock.step(VOCABULARY.id("choir:v0:G3"))
+    clock.tick = 925
+    assert wait not in clock.forbidden()
+    assert wait not in clock_of(melody(), [True] * 20).forbidden()
+
+
 def test_no_voice_is_added_beyond_those_asked_for() -> None:
     clock = clock_of(melody(), [True] * 20, others=2)
     chord = ("choir:v80:C3", "choir:v80:G3")
