@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from symusic import Note as MidiNote
-from symusic import Score, Tempo, TimeSignature, Track
+from symusic import Score, Tempo, TextMeta, TimeSignature, Track
 
 from model.errors import MidiError
 from model.instruments import BY_NAME, CELLO_BELOW, Instrument, of_program
-from model.notes import DEFAULT_TEMPO_BPM, Note, Piece, TempoMark
+from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
 from model.smf import SUSTAIN_PEDAL, mend
 
 MAX_BYTES = 20_000_000
@@ -31,6 +31,8 @@ TEMPO_HOLD_S = 4.0
 # 1 ms at 20 beats a minute is 640 ticks: a rounded time is never 1 ms off.
 TICKS_PER_BEAT = 1920
 STRING_ENSEMBLES = range(48, 52)
+# Some files mark every note: that tells nothing.
+MOST_MARKS = 200
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -114,7 +116,8 @@ def read_midi(path: Path, *, pedal: bool = False) -> Imported:
     end_s = max(n.offset_s for n in notes)
     if end_s > MAX_S:
         raise MidiError(f"{path}: its last note ends after {end_s / 3600:.0f} hours ({MAX_S // 3600} at most); cut it")
-    piece = Piece(tuple(notes), _marks(clock, score.ticks_per_quarter, end_s), path.stem, None, _beats_per_bar(score))
+    tempi = _tempi(clock, score.ticks_per_quarter, end_s)
+    piece = Piece(tuple(notes), tempi, path.stem, None, _beats_per_bar(score), _marks(score, clock, end_s))
     return Imported(piece, folded, clamped, dropped=0)
 
 
@@ -229,7 +232,15 @@ def _hold(offsets_s: Floats, struck_s: Floats, downs_s: Floats, ups_s: Floats) -
     return np.asarray(np.maximum(offsets_s, np.minimum(held, struck_s)), dtype=np.float64)
 
 
-def _marks(clock: _Clock, ticks_per_beat: int, end_s: float) -> tuple[TempoMark, ...]:
+def _marks(score: Any, clock: _Clock, end_s: float) -> tuple[Mark, ...]:
+    """Return the markers of a file."""
+    at_s = clock.seconds(np.array([int(marker.time) for marker in score.markers], dtype=np.int64)).tolist()
+    texts = ("".join(c if c.isprintable() else " " for c in marker.text).strip() for marker in score.markers)
+    marks = sorted(Mark(time_s, text) for time_s, text in zip(at_s, texts, strict=True) if text and time_s <= end_s)
+    return tuple(marks[:MOST_MARKS])
+
+
+def _tempi(clock: _Clock, ticks_per_beat: int, end_s: float) -> tuple[TempoMark, ...]:
     """Thin the tempo map to what a listener would call a new tempo."""
     bpms = (60.0 / (clock.tick_s * ticks_per_beat)).tolist()
     starts_s = clock.starts_s.tolist()
@@ -282,6 +293,8 @@ def write_midi(piece: Piece, path: Path) -> None:
         score.tempos.append(Tempo(tick, mspq=micro))
     numerator, denominator = _signature(piece.beats_per_bar)
     score.time_signatures.append(TimeSignature(0, numerator, denominator))
+    for mark, tick in zip(piece.marks, ticks(np.array([m.time_s for m in piece.marks])).tolist(), strict=True):
+        score.markers.append(TextMeta(max(0, tick), mark.text))
     # Players show the name of an empty first track as the title.
     score.tracks.append(Track(name=piece.title))
     for name in sorted(piece.instruments, key=list(BY_NAME).index):

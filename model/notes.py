@@ -39,6 +39,14 @@ class TempoMark:
     bpm: float
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """Something that people are told of at a time: a section begins, the composing does."""
+
+    time_s: float
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A piece of music.
@@ -49,6 +57,7 @@ class Piece:
         title: for people.
         style: a style of the vocabulary, or None where unknown.
         beats_per_bar: quarter notes in a bar, for bar lines.
+        marks: by time.
     """
 
     notes: tuple[Note, ...]
@@ -56,6 +65,7 @@ class Piece:
     title: str = ""
     style: str | None = None
     beats_per_bar: float = 4.0
+    marks: tuple[Mark, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -67,7 +77,8 @@ class Piece:
         if seconds <= 0:
             return self
         notes = tuple(replace(n, onset_s=n.onset_s - seconds) for n in self.notes if n.onset_s >= seconds)
-        return replace(self, notes=notes)
+        marks = tuple(Mark(m.time_s - seconds, m.text) for m in self.marks if m.time_s >= seconds)
+        return replace(self, notes=notes, marks=marks)
 
     @property
     def instruments(self) -> tuple[str, ...]:

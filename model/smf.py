@@ -4,7 +4,8 @@ Files in the wild lack note-offs, lie about the length of a track, set a program
 in another track than the notes, end in the middle of an event, count time in
 film frames. Parsers refuse these, or lose notes without a word. Here a file is
 walked event by event and written anew: what a piece needs is kept (notes,
-programs, the sustain pedal, tempi, time signatures), the rest is left behind.
+programs, the sustain pedal, tempi, time signatures, markers), the rest is left
+behind.
 
 Source: Standard MIDI Files 1.0 (RP-001), MIDI Manufacturers Association, 1996.
 """
@@ -31,7 +32,9 @@ STUCK_DRUM_BEATS = 0.25
 SEARCH_BYTES = 256
 
 _OFF, _ON, _CONTROL, _PROGRAM = 0x80, 0x90, 0xB0, 0xC0
-_TEXT, _TEMPO, _SIGNATURE, _END = 0x01, 0x51, 0x58, 0x2F
+_TEXT, _MARKER, _TEMPO, _SIGNATURE, _END = 0x01, 0x06, 0x51, 0x58, 0x2F
+# A longer marker is cut; no bar of the picture holds it.
+MAX_MARKER_BYTES = 60
 # Data bytes of a channel message by its high nibble, and of a system message.
 _CHANNEL_DATA = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
 _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}
@@ -159,8 +162,10 @@ def _walk(body: memoryview, tick: int, most_notes: int) -> _Track:
                     if what == _END:
                         track.end_tick = tick
                         break
+                    if what == _MARKER:
+                        payload = _text(payload)
                     if _useful(what, payload):
-                        events.append((tick, bytes((0xFF, what, length)) + payload))
+                        events.append((tick, bytes((0xFF, what, len(payload))) + payload))
                 elif first in (0xF0, 0xF7):
                     length, at = _number(body, at)
                     at += length
@@ -214,8 +219,19 @@ def _number(body: memoryview, at: int) -> tuple[int, int]:
     raise IndexError("longer than four bytes")
 
 
+def _text(payload: bytes) -> bytes:
+    """Return a text as UTF-8; older programs wrote it as Latin-1."""
+    try:
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError:
+        text = payload.decode("latin-1")
+    return text.encode("utf-8")[:MAX_MARKER_BYTES].decode("utf-8", "ignore").encode("utf-8")
+
+
 def _useful(what: int, payload: bytes) -> bool:
-    """Say whether a meta event is a tempo above 0 or a time signature that can be."""
+    """Say whether a meta event is a tempo above 0, a time signature that can be, or a marker that says something."""
+    if what == _MARKER:
+        return bool(payload)
     if what == _TEMPO:
         return len(payload) == 3 and any(payload)
     return what == _SIGNATURE and len(payload) == 4 and payload[0] > 0 and payload[1] <= 6

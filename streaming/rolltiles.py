@@ -15,7 +15,7 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from model.notes import Note
+from model.notes import Mark, Note
 from streaming import theme
 from streaming.i420 import Planes, from_rgba
 from streaming.keyboard import Keyboard, Lane, is_black
@@ -60,6 +60,7 @@ class RollTiles:
                 self._by_tile.setdefault(tile, []).append(bar)
         self._beats = list(beats(scene.tempi, scene.beats_per_bar, scene.duration_s + 1e-3))
         self._beat_times = [beat.time_s for beat in self._beats]
+        self._marks = scene.marks
         self._kept: OrderedDict[int, Tile] = OrderedDict()
         self._lock = threading.Lock()
         self._lanes = self._draw_lanes()
@@ -97,6 +98,8 @@ class RollTiles:
             self._draw_glow(canvas, bar, top)
         for bar in bars:
             self._draw_bar(canvas, bar, top)
+        for mark in self._marks:
+            self._draw_mark(canvas, mark, top)
         planes = Planes(TILE_ROWS, self._width)
         from_rgba(rgba, planes)
         return Tile(rgba, planes)
@@ -132,6 +135,19 @@ class RollTiles:
             size = max(8.0, 11 * self._unit)
             x = self._keyboard.left + 6 * self._unit
             theme.draw_text(canvas, str(beat.bar), x, y - 5 * self._unit, size, theme.ink(theme.TEXT_FAINT))
+
+    def _draw_mark(self, canvas: skia.Canvas, mark: Mark, top: int) -> None:
+        y = top - round(mark.time_s * self._scale)
+        # Its text stands above the line, and reaches into the next tile.
+        if not -2 <= y <= TILE_ROWS + 40 * self._unit:
+            return
+        line = max(1.0, 2 * self._unit)
+        paint = skia.Paint(Color=theme.ink(theme.ACCENT, 0.7))
+        canvas.drawRect(skia.Rect.MakeXYWH(0, y - line, self._width, line), paint)
+        size = max(10.0, 17 * self._unit)
+        text = theme.fit(mark.text, size, self._width * 0.4, bold=True)
+        x = self._width - 26 * self._unit
+        theme.draw_text(canvas, text, x, y - 8 * self._unit, size, theme.ink(theme.ACCENT), align=1, bold=True)
 
     def _draw_glow(self, canvas: skia.Canvas, bar: Bar, top: int) -> None:
         colour = theme.instrument_colour(bar.note.instrument)

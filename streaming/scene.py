@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.notes import Note, Piece, TempoMark
+from model.notes import Mark, Note, Piece, TempoMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Scene:
         tempi: tempo marks, the first at 0.
         duration_s: end of the piece.
         beats_per_bar: quarter notes in a bar.
+        marks: sections and the like, by time.
     """
 
     number: int
@@ -29,13 +30,23 @@ class Scene:
     tempi: tuple[TempoMark, ...]
     duration_s: float
     beats_per_bar: float = 4.0
+    marks: tuple[Mark, ...] = ()
 
     @classmethod
     def of_piece(cls, piece: Piece, number: int = 0, caption: str | None = None) -> Scene:
         """Return the scene of a piece; its caption is its style where none is given."""
         if caption is None:
             caption = (piece.style or "").replace("_", " ")
-        return cls(number, piece.title, caption, piece.notes, piece.tempi, piece.duration_s, piece.beats_per_bar)
+        return cls(
+            number,
+            piece.title,
+            caption,
+            piece.notes,
+            piece.tempi,
+            piece.duration_s,
+            piece.beats_per_bar,
+            piece.marks,
+        )
 
     @property
     def instruments(self) -> tuple[str, ...]:

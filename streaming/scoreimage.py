@@ -19,6 +19,8 @@ SYSTEM_S = 30.0
 _MOST_SYSTEMS = 24
 _LEFT, _RIGHT, _TOP, _GAP = 56, 28, 104, 34
 _DRUM_ROW = 7
+# A mark stands above its system, over the numbers of the bars.
+_MARK_PX = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def draw_score(piece: Piece, path: Path, *, width: int = 1600, caption: str | No
     _draw_bars(canvas, page, piece)
     for note in piece.notes:
         _draw_note(canvas, page, note)
+    _draw_marks(canvas, page, piece)
     data = surface.makeImageSnapshot().encodeToData(skia.kPNG, 100)
     try:
         path.write_bytes(bytes(data))
@@ -150,6 +153,21 @@ def _draw_bars(canvas: skia.Canvas, page: _Page, piece: Piece) -> None:
         canvas.drawRect(skia.Rect.MakeXYWH(x, top, 1, page.system_px), paint)
         if beat.is_bar and (beat.bar - 1) % number_every == 0:
             theme.draw_text(canvas, str(beat.bar), x + 2, top - 7, 11, theme.ink(theme.TEXT_FAINT))
+
+
+def _draw_marks(canvas: skia.Canvas, page: _Page, piece: Piece) -> None:
+    paint = skia.Paint(Color=theme.ink(theme.ACCENT))
+    size = 13
+    # From the last to the first, so that a text knows how much room it has.
+    room_to = math.inf, page.systems
+    for mark in sorted(piece.marks, reverse=True):
+        system = min(page.systems - 1, int(mark.time_s / page.system_s))
+        x, top = page.x(mark.time_s, system), page.top(system)
+        canvas.drawRect(skia.Rect.MakeXYWH(round(x), top - _MARK_PX, 2, page.system_px + _MARK_PX), paint)
+        end = room_to[0] if room_to[1] == system else page.width - 8
+        text = theme.fit(mark.text, size, max(0.0, end - x - 12), bold=True)
+        theme.draw_text(canvas, text, x + 6, top - _MARK_PX + 9, size, theme.ink(theme.ACCENT), bold=True)
+        room_to = x, system
 
 
 def _draw_note(canvas: skia.Canvas, page: _Page, note: Note) -> None:

@@ -50,6 +50,10 @@ def signature(numerator: int, power: int) -> bytes:
     return bytes((0xFF, 0x58, 4, numerator, power, 24, 8))
 
 
+def marker(text: bytes) -> bytes:
+    return b"\xff\x06" + number(len(text)) + text
+
+
 # At 120 beats a minute and 480 ticks a beat this lasts half a second.
 QUARTER = ((0, on(60)), (480, off(60)))
 

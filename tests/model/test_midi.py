@@ -11,9 +11,22 @@ from hypothesis import strategies as st
 
 from model.errors import MidiError
 from model.instruments import BY_NAME, INSTRUMENTS
-from model.midi import read_midi, write_midi
-from model.notes import Note, Piece, TempoMark
-from tests.model.midi_bytes import QUARTER, off, on, program, read, signature, smf, sounding, sustain, tempo, track
+from model.midi import MOST_MARKS, read_midi, write_midi
+from model.notes import Mark, Note, Piece, TempoMark
+from tests.model.midi_bytes import (
+    QUARTER,
+    marker,
+    off,
+    on,
+    program,
+    read,
+    signature,
+    smf,
+    sounding,
+    sustain,
+    tempo,
+    track,
+)
 
 
 class TestTime:
@@ -226,3 +239,39 @@ class TestWriting:
             monkeypatch.setattr(Path, "write_bytes", refuse)
             with pytest.raises(MidiError, match=words):
                 write_midi(Piece((Note(0.0, 60, "piano", 1.0, 80),)), tmp_path / "x.mid")
+
+
+class TestMarks:
+    def test_marks_come_back_within_a_millisecond(self, tmp_path: Path) -> None:
+        marks = (Mark(0.0, "A"), Mark(1.2345, "composed from here"), Mark(7.5, "A'"), Mark(7.5, "Ärmel ♪"))
+        tempi = (TempoMark(0.0, 97.0), TempoMark(5.0, 61.0))
+        write_midi(Piece((Note(0.0, 60, "piano", 9.0, 80),), tempi, marks=marks), tmp_path / "marked.mid")
+        found = read_midi(tmp_path / "marked.mid").piece.marks
+        assert [m.text for m in found] == [m.text for m in marks]
+        assert [m.time_s for m in found] == pytest.approx([m.time_s for m in marks], abs=1e-3)
+
+    def test_a_piece_without_marks_has_none(self, tmp_path: Path) -> None:
+        assert read(tmp_path, smf(track(*QUARTER))).piece.marks == ()
+
+    @pytest.mark.parametrize(
+        ("payload", "text"),
+        [
+            (b"Vers 1", "Vers 1"),
+            (b"Caf\xe9", "Café"),
+            ("日本".encode(), "日本"),
+            (b" a\tb\r\n", "a b"),
+            (b"x" * 200, "x" * 60),
+        ],
+    )
+    def test_markers_of_other_programs_are_read(self, tmp_path: Path, payload: bytes, text: str) -> None:
+        (mark,) = read(tmp_path, smf(track((0, on(60)), (240, marker(payload)), (240, off(60))))).piece.marks
+        assert mark == Mark(0.25, text)
+
+    def test_empty_markers_and_those_behind_the_music_are_left_out(self, tmp_path: Path) -> None:
+        events = ((0, marker(b"")), (0, marker(b" ")), *QUARTER, (9999, marker(b"fin")))
+        piece = read(tmp_path, smf(track(*events))).piece
+        assert piece.marks == ()
+
+    def test_a_file_that_marks_everything_is_cut_short(self, tmp_path: Path) -> None:
+        many = [(1, marker(b"x"))] * 470
+        assert len(read(tmp_path, smf(track((0, on(60)), *many, (480, off(60))))).piece.marks) == MOST_MARKS
