@@ -110,6 +110,8 @@ class Commissions:
             style=main_style(cue.style),
             composing_s=message.seconds,
             provenance=message.provenance,
+            beats_per_bar=message.beats_per_bar,
+            marks=message.marks,
         )
 
     def _own_part(self, take: Take, joins: c.Join) -> Take:

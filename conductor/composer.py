@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from conductor.errors import WireError
-from conductor.take import SEAM_S, note_rows, tempo_rows
+from conductor.take import SEAM_S, mark_rows, note_rows, tempo_rows
 from conductor.wire import (
     Cancel,
     Change,
@@ -156,6 +156,8 @@ class Desk:
                 duration_s=take.piece.duration_s,
                 seconds=take.seconds,
                 provenance=take.provenance,
+                beats_per_bar=take.piece.beats_per_bar,
+                marks=mark_rows(take.piece),
             )
 
         try:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from conductor import wire
 from conductor.errors import WireError
-from model.notes import Note, TempoMark
+from model.notes import Mark, Note, TempoMark
 from streaming.broadcast import Broadcast
 from streaming.errors import FeedError, StreamingError
 from streaming.nut import NutServer
@@ -236,6 +236,7 @@ def _scene(message: wire.Announce) -> Scene:
         tempi=tuple(TempoMark(*row) for row in message.tempi) or (TempoMark(0.0, 120.0),),
         duration_s=message.duration_s,
         beats_per_bar=message.beats_per_bar,
+        marks=tuple(Mark(*row) for row in message.marks),
     )
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from conductor import wire
-from conductor.wire import NoteRow
+from conductor.wire import MarkRow, NoteRow
 from model.midi import read_midi, write_midi
-from model.notes import DEFAULT_TEMPO_BPM, Note, Piece, TempoMark
+from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
 from streaming.scene import beats
 from streaming.splice import joined
 from streaming.timeline import to_samples
@@ -30,7 +30,7 @@ class Take:
 
     Attributes:
         title, caption: for the audience.
-        notes, tempi, duration_s, beats_per_bar: the music, as on the wire.
+        notes, tempi, duration_s, beats_per_bar, marks: the music, as on the wire.
         midi: its file.
         style: of the piece.
         composing_s: wall time composing took.
@@ -51,12 +51,14 @@ class Take:
     provenance: dict[str, Any] = field(default_factory=dict)
     piece_id: int | None = None
     written: bool = True
+    marks: list[MarkRow] = field(default_factory=list)
 
     @property
     def piece(self) -> Piece:
         """The music."""
         notes = tuple(sorted(Note(*row) for row in self.notes))
-        return Piece(notes, _marks(self.tempi), self.title, self.style, self.beats_per_bar)
+        marks = tuple(Mark(*row) for row in self.marks)
+        return Piece(notes, _marks(self.tempi), self.title, self.style, self.beats_per_bar, marks)
 
     @property
     def bars(self) -> tuple[tuple[int, float], ...]:
@@ -69,14 +71,16 @@ class Take:
         piece = Piece(joined([Note(*row) for row in self.notes], [Note(*row) for row in notes], at))
         marks = [mark for mark in self.tempi if mark[0] < from_s] + _tempi_from(tempi, from_s)
         duration_s = max(piece.duration_s, from_s)
-        return replace(self, notes=note_rows(piece), tempi=marks, duration_s=duration_s, written=False)
+        told = [mark for mark in self.marks if mark[0] < from_s]
+        return replace(self, notes=note_rows(piece), tempi=marks, duration_s=duration_s, written=False, marks=told)
 
     def begun_at(self, at_s: float) -> Take:
         """Return the music from a bar line on, as a piece of its own."""
         notes = [(max(0.0, row[0] - at_s), *row[1:]) for row in self.notes if row[0] >= at_s - SEAM_S]
         tempi = [(time_s - at_s, bpm) for time_s, bpm in _tempi_from(self.tempi, at_s)]
         duration_s = max((row[0] + row[3] for row in notes), default=0.0)
-        return replace(self, notes=notes, tempi=tempi, duration_s=duration_s, written=False)
+        told = [(max(0.0, time_s - at_s), text) for time_s, text in self.marks if time_s >= at_s - SEAM_S]
+        return replace(self, notes=notes, tempi=tempi, duration_s=duration_s, written=False, marks=told)
 
     def write(self, midi: Path) -> Take:
         """Write the music to a file and return the take with it.
@@ -94,7 +98,7 @@ class Take:
     def announce(self, number: int) -> wire.Announce:
         """Return the message that gives the piece to the feed."""
         return wire.Announce(
-            number, self.title, self.caption, self.notes, self.tempi, self.duration_s, self.beats_per_bar
+            number, self.title, self.caption, self.notes, self.tempi, self.duration_s, self.beats_per_bar, self.marks
         )
 
 
@@ -124,6 +128,11 @@ def tempo_rows(piece: Piece) -> list[tuple[float, float]]:
     return [(t.time_s, t.bpm) for t in piece.tempi]
 
 
+def mark_rows(piece: Piece) -> list[MarkRow]:
+    """Return a piece's marks as they go between processes."""
+    return [(m.time_s, m.text) for m in piece.marks]
+
+
 def take_of(piece: Piece, midi: Path, *, title: str, caption: str, piece_id: int | None = None) -> Take:
     """Return a take of a piece."""
     return Take(
@@ -136,6 +145,7 @@ def take_of(piece: Piece, midi: Path, *, title: str, caption: str, piece_id: int
         style=piece.style,
         beats_per_bar=piece.beats_per_bar,
         piece_id=piece_id,
+        marks=mark_rows(piece),
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from conductor.wire.message import Message, NoteRow
+from conductor.wire.message import MarkRow, Message, NoteRow
 
 # conductor -> composer.
 
@@ -97,6 +97,8 @@ class Composed(Message):
         duration_s: end of the last note.
         seconds: wall time composing took.
         provenance: checkpoint hash, seed, prompt and all scores.
+        beats_per_bar: quarter notes in a bar.
+        marks: sections and the like.
     """
 
     request_id: str
@@ -106,6 +108,8 @@ class Composed(Message):
     duration_s: float
     seconds: float
     provenance: dict[str, Any]
+    beats_per_bar: float = 4.0
+    marks: list[MarkRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

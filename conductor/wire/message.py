@@ -12,6 +12,8 @@ from conductor.errors import WireError
 
 # (onset_s, pitch, instrument, duration_s, velocity), the order of model.notes.Note
 NoteRow = tuple[float, int, str, float, int]
+# (time_s, text), the order of model.notes.Mark
+MarkRow = tuple[float, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from conductor.wire.message import Message, NoteRow
+from conductor.wire.message import MarkRow, Message, NoteRow
 
 # conductor -> feed.
 
@@ -16,6 +16,7 @@ class Announce(Message):
     Attributes:
         number: as in Load; 0 is the bed.
         caption: a line under the title, such as style and age of the piece.
+        marks: sections and the like, seen as they pass.
     """
 
     number: int
@@ -25,6 +26,7 @@ class Announce(Message):
     tempi: list[tuple[float, float]]
     duration_s: float
     beats_per_bar: float = 4.0
+    marks: list[MarkRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
