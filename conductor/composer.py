@@ -177,7 +177,8 @@ class Desk:
         def revised(piece: Piece, until_s: float, *, final: bool = False) -> None:
             self.urgent.discard(request.request_id)
             if request.request_id not in self.cancelled:
-                rows = [row for row in note_rows(piece) if row[0] >= at_s - SEAM_S]
+                # With them, what sounds already and goes on.
+                rows = [row for row in note_rows(piece) if row[0] >= at_s - SEAM_S or row[0] + row[3] > at_s + SEAM_S]
                 tell(Revised(request.request_id, rows, tempo_rows(piece), until_s, piece.duration_s, final))
 
         return revised

@@ -199,6 +199,8 @@ class Revisions:
             if not ahead and not message.final:
                 return
             from_s = ahead[0] if ahead else from_s
+        if message.until_s <= from_s and not message.final:
+            return
         until_s = message.duration_s + 1.0 if message.final else message.until_s - SEAM_S
         notes = [row for row in message.notes if row[0] < until_s]
         # Should no more come, the old rest plays on from there.

@@ -71,7 +71,7 @@ class Revised(Message):
     """A section of a changed piece is ready.
 
     Attributes:
-        notes: those that begin at or after the change's `at_s`, all sections so far.
+        notes: those that begin at or after the change's `at_s`, or sound across it; all sections so far.
         tempi: (time_s, bpm) marks of the whole piece.
         until_s: notes before it are final.
         duration_s: end of the last note so far.
