@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,9 @@ from typing import Any
 
 import torch
 
-from model.composing.blend import main_style, styles_of
+from model.composing.arrangement import merge
+from model.composing.blend import main_style
+from model.composing.brief import Brief, brief
 from model.composing.candidate import Candidate
 from model.composing.form import sections
 from model.composing.growing import Growing, stretches
@@ -19,21 +22,23 @@ from model.composing.prompt import Prompt
 from model.composing.quality import Judgement, judge
 from model.composing.sampler import Sampler, Watch
 from model.composing.selection import select
-from model.composing.settings import Settings
 from model.critic.inner import InnerCritic
 from model.critic.spans import span_of
-from model.errors import ComposeError, PromptError
-from model.instruments import members
-from model.language.header import Header, groups_of, habit_key
-from model.language.tokenizer import decode, encode_body
-from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
-from model.learning.corpus import tidy
-from model.midi import read_midi
+from model.errors import ComposeError
+from model.gate.gate import Gate, Refusal
+from model.language.tokenizer import decode
+from model.language.vocabulary import TICKS_PER_SECOND
 from model.network.checkpoint import SHIPPED, fingerprint, load
-from model.notes import Piece
+from model.notes import Mark, Piece
+
+LOG = logging.getLogger("model.composer")
 
 # Of what came before a stretch so much is heard again with it.
 HEARD_AGAIN_S = 6.0
+# A piece that is refused is composed again, so often at most, each time warmer and further from what is likeliest.
+TRIES, WARMER, ANTI_P, ANTI_CHANCE = 3, 0.08, 0.15, 0.05
+# What people read where the music they gave is over.
+COMPOSED_FROM_HERE = "composed from here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Take:
         chosen: which of them it is.
         checkpoint: SHA-256 of the weights.
         seconds: wall time composing took.
+        refusals: why pieces before it were refused, each a line.
     """
 
     piece: Piece
@@ -55,6 +61,7 @@ class Take:
     chosen: int
     checkpoint: str
     seconds: float
+    refusals: tuple[str, ...] = ()
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -65,6 +72,7 @@ class Take:
             "chosen": self.chosen,
             "candidates": [j.as_dict() for j in self.judgements],
             "seconds": self.seconds,
+            "refusals": list(self.refusals),
         }
 
 
@@ -94,19 +102,21 @@ class Composer:
     Args:
         checkpoint: the weights.
         critic: its critic; None for the one beside the checkpoint, if there is one.
+        gate: refuses what must not be played; None for that of the checkpoint.
 
     Raises:
         CheckpointError: checkpoint or critic is missing, broken or of another
             vocabulary, or the critic was trained with another checkpoint.
     """
 
-    def __init__(self, checkpoint: Path = SHIPPED, critic: Path | None = None) -> None:
+    def __init__(self, checkpoint: Path = SHIPPED, critic: Path | None = None, gate: Gate | None = None) -> None:
         self.model, self.card = load(checkpoint, torch.bfloat16)
         self.fingerprint = fingerprint(checkpoint)
         self.sampler = Sampler(self.model)
         beside = critic_of(checkpoint)
         path = critic or (beside if beside.exists() else None)
         self.critic = None if path is None else InnerCritic(path, self.model)
+        self.gate = gate or Gate.of(checkpoint)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -138,146 +148,138 @@ class Composer:
             ComposeError: no candidate has any music in it.
         """
         began = time.monotonic()
-        drafts = self.drafts(prompt, Watch(progress, cancelled, finish), committed)
-        judgements = tuple(draft.judgement for draft in drafts)
-        chosen = select(judgements, prompt.seed)
+        watch = Watch(progress, cancelled, finish)
+        asked, refusals = prompt, list[str]()
+        for attempt in range(1, TRIES + 1):
+            drafts, ready = self._drafts(asked, watch, committed, attempt=attempt)
+            judgements = tuple(draft.judgement for draft in drafts)
+            # What is on air already, or was ended early, is not composed again.
+            final = committed is not None or watch.finishing
+            chosen, refused = self._pass(drafts, ready, prompt.seed, any_will_do=final)
+            refusals += [f"attempt {attempt}, {refusal}" for refusal in refused]
+            if chosen is not None:
+                break
+        else:
+            raise ComposeError(
+                f"seed {prompt.seed}: refused {TRIES} times ({refusals[-1]}); another seed may do better"
+            )
         piece = drafts[chosen].piece
-        if not piece.notes:
-            raise ComposeError(f"seed {prompt.seed}: nothing but silence was composed; another seed may do better")
         if committed is not None:
             committed(piece, piece.duration_s)
         seconds = time.monotonic() - began
-        return Take(piece, prompt, judgements, chosen, self.fingerprint, seconds)
+        return Take(piece, prompt, judgements, chosen, self.fingerprint, seconds, tuple(refusals))
 
-    def drafts(
-        self,
-        prompt: Prompt,
-        watch: Watch | None = None,
-        committed: Callable[[Piece, float], None] | None = None,
-        *,
-        apart: bool = False,
-    ) -> list[Draft]:
+    def _pass(
+        self, drafts: Sequence[Draft], ready: Brief, seed: int, *, any_will_do: bool
+    ) -> tuple[int | None, list[Refusal]]:
+        """Return the draft that is chosen among those the gate lets pass, and why others were refused."""
+        left, refused = list(range(len(drafts))), list[Refusal]()
+        first: int | None = None
+        while left:
+            chosen = left[select([drafts[n].judgement for n in left], seed)]
+            if not drafts[chosen].piece.notes:
+                raise ComposeError(f"seed {seed}: nothing but silence was composed; another seed may do better")
+            first = chosen if first is None else first
+            found = self._refusals(drafts[chosen].piece, ready, whole=not any_will_do)
+            if not found:
+                return chosen, refused
+            for refusal in found:
+                LOG.warning("refused a candidate of %r: %s", ready.prompt.title or ready.prompt.style, refusal)
+            refused += found
+            left.remove(chosen)
+        return (first if any_will_do else None), refused
+
+    def _refusals(self, piece: Piece, ready: Brief, *, whole: bool) -> tuple[Refusal, ...]:
+        given = () if ready.given is None else ready.given.notes
+        length_s = ready.prompt.duration_s if whole and ready.given is None else None
+        return self.gate.refusals(piece, length_s=length_s, prompt_s=ready.starts_s, given=given)
+
+    def drafts(self, prompt: Prompt, *, apart: bool = False) -> list[Draft]:
         """Compose candidates and judge them; see `compose`.
 
         Args:
             prompt: what is asked for.
-            watch: who looks on.
-            committed: see `compose`.
             apart: none is dropped on the way: each is as if it had been composed alone.
         """
-        prompt.check(*((self.styles,) if self.styles else ()))
-        settings, starts_s = self._prepared(prompt)
+        return self._drafts(prompt, Watch(), None, apart=apart)[0]
+
+    def _drafts(
+        self,
+        prompt: Prompt,
+        watch: Watch,
+        committed: Callable[[Piece, float], None] | None,
+        *,
+        apart: bool = False,
+        attempt: int = 1,
+    ) -> tuple[list[Draft], Brief]:
+        ready = self.brief(prompt)
+        settings = ready.settings
+        if attempt > 1:
+            more = attempt - 1
+            settings = replace(
+                settings,
+                seed=settings.seed + (more << 32),
+                temperature=settings.temperature + WARMER * more,
+                anti_p=ANTI_P,
+                anti_chance=ANTI_CHANCE * more,
+            )
+            ready = replace(ready, settings=settings)
+        starts_s = ready.starts_s
         plan = stretches(sections(prompt.form, prompt.duration_s, starts_s), starts_s, at_once=committed is not None)
 
         def hear(candidates: Sequence[Candidate], start_s: float) -> list[float]:
-            return [draft.judgement.score for draft in self._judged(candidates, prompt, settings, start_s)]
+            return [draft.judgement.score for draft in self._judged(candidates, ready, start_s)]
 
         def commit(candidate: Candidate, until_s: float) -> None:
             if committed is not None:
-                committed(self._piece(candidate, prompt), until_s)
+                committed(self._piece(candidate, ready), until_s)
 
         grown = Growing(self.sampler, settings, plan, None if apart else hear, None if committed is None else commit)
-        return self._judged(grown.grow(watch or Watch()), prompt, settings)
+        return self._judged(grown.grow(watch), ready), ready
 
-    def _judged(
-        self, candidates: Sequence[Candidate], prompt: Prompt, settings: Settings, start_s: float | None = None
-    ) -> list[Draft]:
+    def brief(self, prompt: Prompt) -> Brief:
+        """Return what a prompt asks for, ready for the model.
+
+        Raises:
+            PromptError: it cannot be met.
+        """
+        prompt.check(*((self.styles,) if self.styles else ()))
+        return brief(prompt, self.card.habits)
+
+    def _judged(self, candidates: Sequence[Candidate], ready: Brief, start_s: float | None = None) -> list[Draft]:
         """Return candidates with their notes and how good they are: whole, or so far from a time on."""
         liking: list[float] | list[None] = [None] * len(candidates)
         since_s = 0.0 if start_s is None else max(0.0, start_s - HEARD_AGAIN_S)
         if self.critic is not None:
-            liking = self.critic.log_odds([span_of(c, settings.header, since_s) for c in candidates])
-        drafts: list[Draft] = []
-        for candidate, log_odds in zip(candidates, liking, strict=True):
-            piece = self._piece(candidate, prompt)
-            heard, length_s = piece, candidate.clock.length_ticks / TICKS_PER_SECOND
-            if start_s is not None:
-                heard = piece.since(since_s)
-                length_s = heard.duration_s
-            drafts.append(Draft(candidate, piece, self._judge(heard, length_s, candidate, prompt, log_odds)))
-        return drafts
+            liking = self.critic.log_odds([span_of(c, ready.settings.header, since_s) for c in candidates])
+        return [self._draft(c, ready, critic, since_s, start_s) for c, critic in zip(candidates, liking, strict=True)]
 
-    def settings(self, prompt: Prompt) -> Settings:
-        """Return how what is asked for is drawn."""
-        return self._prepared(prompt)[0]
-
-    def _prepared(self, prompt: Prompt) -> tuple[Settings, float]:
-        """Return how to draw what is asked for, and from when on there is music to be composed."""
-        opening, header = self._opening(prompt)
-        headers = {
-            style: replace(self.header_of(prompt, style), tempo_bpm=header.tempo_bpm)
-            for style in styles_of(prompt.style)
-        }
-        starts_s = sum(int(VOCABULARY.wait_ticks[t]) for t in opening) / TICKS_PER_SECOND
-        settings = Settings(
-            length_s=prompt.duration_s,
-            instruments=prompt.ensemble,
-            header=header,
-            wanted=tuple(members(name) for name in prompt.instruments),
-            opening=opening,
-            candidates=prompt.candidates,
-            seed=prompt.seed,
-            temperature=prompt.temperature,
-            top_p=prompt.top_p,
-            style=prompt.style,
-            headers=tuple(headers.items()),
-            changes_s=prompt.at_s or 0.0,
-            key=prompt.key,
-            density=prompt.density,
-            energy=prompt.energy,
-            silence_s=prompt.silence_s,
-            closes=True,
-        )
-        return settings, starts_s
-
-    def _habits(self, style: str | None, groups: tuple[str, ...]) -> dict[str, Any]:
-        """Return what goes without saying for a style and an ensemble."""
-        habits = self.card.habits
-        return {} if style is None else habits.get(habit_key(style, groups)) or habits.get(style, {})
-
-    def header_of(self, prompt: Prompt, style: str | None = None) -> Header:
-        """Return what is said of a piece that goes on from nothing, under one of its styles or its main one."""
-        style = style or main_style(prompt.style)
-        groups = groups_of(prompt.ensemble) if prompt.instruments else ()
-        return Header(style, groups, tempo_bpm=prompt.tempo_bpm, **self._habits(style, groups))
-
-    def _opening(self, prompt: Prompt) -> tuple[tuple[int, ...], Header]:
-        """Return the tokens to go on from and what is said of the piece."""
-        header = self.header_of(prompt)
-        if prompt.opening is None:
-            return (), header
-        piece = tidy(read_midi(Path(prompt.opening)).piece)
-        notes = piece.notes[: prompt.opening_notes]
-        if prompt.opening_notes is None:
-            notes = tuple(n for n in notes if n.onset_s < prompt.duration_s / 2)
-        if not notes:
-            raise PromptError(f"{prompt.opening}: there are no notes in it to go on from")
-        opening = replace(piece, notes=notes, tempi=piece.tempi[:1])
-        if opening.duration_s >= prompt.duration_s:
-            raise PromptError(
-                f"{prompt.opening}: its opening of {opening.duration_s:.0f} s is as long as the piece "
-                f"({prompt.duration_s:.0f} s); ask for fewer notes or a longer piece"
-            )
-        tokens = [t for t in encode_body(opening) if t != VOCABULARY.end]
-        # What is still sounding at the end of the opening goes on into the piece.
-        while tokens and VOCABULARY.velocity_of[tokens[-1]] <= 0:
-            tokens.pop()
-        return tuple(tokens), replace(header, tempo_bpm=prompt.tempo_bpm or piece.tempi[0].bpm)
-
-    @staticmethod
-    def _piece(candidate: Candidate, prompt: Prompt) -> Piece:
-        piece = decode(candidate.head + candidate.tokens, prompt.title)
-        return replace(piece, style=main_style(prompt.style), beats_per_bar=candidate.beats_per_bar)
-
-    def _judge(
-        self, piece: Piece, length_s: float, candidate: Candidate, prompt: Prompt, critic: float | None
-    ) -> Judgement:
+    def _draft(
+        self, candidate: Candidate, ready: Brief, critic: float | None, since_s: float, start_s: float | None
+    ) -> Draft:
+        piece = self._piece(candidate, ready)
+        heard = piece if start_s is None else piece.since(since_s + ready.given_before_s)
+        # So far, or around given notes, it is as long as it is.
+        as_asked = start_s is None and ready.given is None
         surprise = -candidate.log_probability / max(1, candidate.composed)
-        return judge(
-            piece,
-            length_s=length_s,
-            wanted=prompt.instruments,
+        judgement = judge(
+            heard,
+            length_s=candidate.clock.length_ticks / TICKS_PER_SECOND if as_asked else heard.duration_s,
+            wanted=ready.prompt.instruments,
             nats_per_token=surprise,
             typical_nats=surprise if math.isnan(self.card.loss) else self.card.loss,
             critic=critic,
         )
+        return Draft(candidate, piece, judgement)
+
+    @staticmethod
+    def _piece(candidate: Candidate, ready: Brief) -> Piece:
+        """Return a candidate's notes, with marks where sections begin."""
+        piece = decode(candidate.head + candidate.own(), ready.prompt.title)
+        piece = replace(piece, style=main_style(ready.prompt.style), beats_per_bar=candidate.beats_per_bar)
+        if ready.given is not None:
+            return merge(piece, ready.given)
+        marks = [Mark(tick / TICKS_PER_SECOND, letter) for letter, tick in candidate.marks]
+        if ready.opening is not None:
+            marks.append(Mark(ready.starts_s, COMPOSED_FROM_HERE))
+        return replace(piece, marks=tuple(sorted(marks)))

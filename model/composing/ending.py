@@ -26,7 +26,15 @@ _TUNED = (VOCABULARY.velocity_of > 0) & (VOCABULARY.instrument_of != _DRUMS)
 _STROKES = (VOCABULARY.instrument_of == _DRUMS) & np.isin(VOCABULARY.pitch_of, LAST_STROKES)
 
 
-def chord_tick(length_ticks: int, beat_ticks: float, beats_per_bar: float, *, in_time: bool, drums_alone: bool) -> int:
+def chord_tick(
+    length_ticks: int,
+    beat_ticks: float,
+    beats_per_bar: float,
+    *,
+    in_time: bool,
+    drums_alone: bool,
+    first_beat: float = 0.0,
+) -> int:
     """Return when the last chord is struck.
 
     Args:
@@ -35,13 +43,14 @@ def chord_tick(length_ticks: int, beat_ticks: float, beats_per_bar: float, *, in
         beats_per_bar: quarter notes in a bar.
         in_time: whether there is a beat to keep.
         drums_alone: whether nothing rings.
+        first_beat: when the first beat would have been, in ticks, at the tempo of the end.
     """
     second = TICKS_PER_SECOND
     latest = length_ticks - round((DRUM_S if drums_alone else SHORTEST_S) * second)
     earliest = length_ticks - round((DRUM_S if drums_alone else LONGEST_S) * second) - (drums_alone and second // 2)
     if in_time:
         for unit in (beat_ticks * beats_per_bar, beat_ticks):
-            line = round(latest // unit * unit)
+            line = round((latest - first_beat) // unit * unit + first_beat)
             if line >= max(earliest, 1):
                 return line
     return max(1, latest if drums_alone else length_ticks - round(min(FREE_S, length_ticks / second / 4) * second))

@@ -48,6 +48,7 @@ class Prompt:
         continue_from: path of a MIDI file whose music up to `at_s` stays as it is; the rest is composed.
         at_s: where the rest begins.
         given: path of a MIDI file all of whose notes stay as they are; other notes are composed to them.
+        voices: how many notes sound together where notes are given, these counted; None: as many as come.
         title: for people.
     """
 
@@ -71,6 +72,7 @@ class Prompt:
     continue_from: str | None = None
     at_s: float | None = None
     given: str | None = None
+    voices: int | None = None
     title: str = ""
 
     @classmethod
@@ -179,6 +181,8 @@ class Prompt:
             raise PromptError(
                 f"to go on at {self.at_s:g} s in a piece of {self.duration_s:g} s; ask for a longer piece"
             )
+        if self.voices is not None and (self.given is None or not 2 <= self.voices <= 16):
+            raise PromptError(f"{self.voices} voices; there can be 2 to 16, and only where notes are given")
         for path in (self.continue_from, self.given):
             if path is not None and not Path(path).is_file():
                 raise PromptError(f"{path}: no such file; give the path of a MIDI file")

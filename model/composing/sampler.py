@@ -26,6 +26,7 @@ from model.composing.drawing import draw
 from model.composing.grammar import Grammar
 from model.composing.guidance import Guidance
 from model.composing.settings import Settings
+from model.composing.telling import GivenClock
 from model.errors import ComposingCancelledError
 from model.language.context import Clock, Context, Place
 from model.language.vocabulary import TICKS_PER_SECOND, VOCABULARY
@@ -127,7 +128,7 @@ class Sampler:
             Candidate(
                 header.tokens(),
                 Grammar(settings.instruments, length, round(settings.silence_s * TICKS_PER_SECOND)),
-                Clock(length, bpm=header.tempo_bpm or 120.0),
+                _clock(settings, length, header.tempo_bpm or 120.0),
                 n,
                 Guidance(settings.wanted, in_time=header.performed is not True),
                 Controls(settings.key, settings.density, settings.energy),
@@ -142,6 +143,8 @@ class Sampler:
             candidate.plan_end()
             for token in settings.opening:
                 candidate.take(token)
+            # An opening may have brought another tempo.
+            candidate.plan_end()
             candidate.opening = len(candidate.tokens)
         return everyone
 
@@ -226,12 +229,10 @@ class _Growth:
                 self._finishing = True
                 for candidate in growing:
                     candidate.end_soon()
-            allowed = np.stack([c.grammar.mask() for c in growing])
+            allowed = np.stack([c.mask() for c in growing])
             drawn = _drawn(rows.logits(), allowed, growing, self.settings, self.first_step + steps)
             for candidate, (token, log_probability) in zip(growing, drawn, strict=True):
-                candidate.take(token)
-                candidate.log_probability += log_probability
-                candidate.composed += 1
+                candidate.go_on(token, log_probability)
             alive = [n for n, c in enumerate(growing) if not self._pauses(c)]
             if not alive:
                 return
@@ -260,20 +261,23 @@ class Rows:
         self._styles: list[list[str | None]] = []
         tokens: list[list[int]] = []
         places: list[list[Place]] = []
+        given: list[list[int]] = []
         for candidate in group:
             now = candidate.clock.tick
             self._styles.append(list(dict.fromkeys([*settings.shares(now), *settings.shares(now + COMING_TICKS)])))
             for style in self._styles[-1]:
                 header = replace(settings.said(style, now), tempo_bpm=candidate.tempo_bpm)
-                row, where = _latest(candidate, header.tokens(), sampler.context)
+                row, where, told = _latest(candidate, header.tokens(), sampler.context)
                 tokens.append(row)
                 places.append(where)
+                given.append(told)
         longest = max(map(len, tokens))
         padding = np.array([longest - len(row) for row in tokens])
         padded = [[VOCABULARY.pad] * gap + row for gap, row in zip(padding, tokens, strict=True)]
         spread = [[row[0]] * gap + row for gap, row in zip(padding, places, strict=True)]
         self._reading: Reading = sampler.read_by(len(tokens), sampler.context)
-        self._logits_RV = self._reading.read(np.array(padded), _columns(spread), padding)
+        marked = [[0] * gap + row for gap, row in zip(padding, given, strict=True)]
+        self._logits_RV = self._reading.read(np.array(padded), _columns(spread, marked), padding)
 
     @property
     def length(self) -> int:
@@ -297,7 +301,8 @@ class Rows:
         """Read the last token of each candidate."""
         of_rows = [c for c, styles in zip(self._group, self._styles, strict=True) for _ in styles]
         tokens = np.array([[c.tokens[-1]] for c in of_rows])
-        self._logits_RV = self._reading.read(tokens, _columns([[c.places[-1]] for c in of_rows]))
+        context = _columns([[c.places[-1]] for c in of_rows], [[c.given[-1]] for c in of_rows])
+        self._logits_RV = self._reading.read(tokens, context)
 
     def keep(self, alive: Sequence[int]) -> None:
         """Go on with some of the candidates."""
@@ -307,15 +312,36 @@ class Rows:
         self._styles = [self._styles[n] for n in alive]
 
 
-def _latest(candidate: Candidate, head: list[int], context: int) -> tuple[list[int], list[Place]]:
-    """Return a header and as much of a candidate's latest music as there is room for, with their places."""
+def _latest(candidate: Candidate, head: list[int], context: int) -> tuple[list[int], list[Place], list[int]]:
+    """Return a header and as much of a candidate's latest music as there is room for, and which of it is given."""
     most = context - len(head)
     kept = len(candidate.tokens) if len(candidate.tokens) < most else int(most * KEPT)
     body, where = candidate.tokens[-kept:] if kept else [], candidate.places[-kept:] if kept else []
     # The header stands where its music begins, as in training.
     passed = len(candidate.places) - kept
     first = candidate.places[passed - 1] if passed else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
-    return head + body, [(first[0], first[1], 0, *first[3:])] * len(head) + where
+    still: list[tuple[int, Place]] = []
+    if passed and isinstance(candidate.clock, GivenClock):
+        # What was told before, and is still to come, is told again.
+        still = candidate.clock.recall(sum(candidate.given[:passed]), _own_place(candidate, passed))
+        still = still[: context - len(head) - len(body) - 1]
+    return (
+        [*head, *(token for token, _ in still), *body],
+        [*[(first[0], first[1], 0, *first[3:])] * len(head), *(place for _, place in still), *where],
+        [*[0] * len(head), *[1] * len(still), *(candidate.given[-kept:] if kept else [])],
+    )
+
+
+def _own_place(candidate: Candidate, passed: int) -> Place:
+    """Return where the last of a candidate's own tokens before a place stands."""
+    own = next((n for n in range(passed - 1, -1, -1) if not candidate.given[n]), None)
+    return Clock(candidate.clock.length_ticks).step(VOCABULARY.start) if own is None else candidate.places[own]
+
+
+def _clock(settings: Settings, length_ticks: int, bpm: float) -> Clock:
+    if settings.telling is None:
+        return Clock(length_ticks, bpm=bpm)
+    return GivenClock(length_ticks, bpm=bpm, telling=settings.telling.fork())
 
 
 def _drawn(
@@ -338,10 +364,10 @@ def _drawn(
     )
 
 
-def _columns(places: list[list[Place]]) -> Context:
-    """Return places of candidates as arrays [N, T], none of them given."""
+def _columns(places: list[list[Place]], given: list[list[int]]) -> Context:
+    """Return places of candidates as arrays [N, T]."""
     ticks, beats, chord, part, countdown = (
         np.array([[place[field] for place in row] for row in places]) for field in range(5)
     )
     sounding = np.array([[place[5] for place in row] for row in places])
-    return Context(ticks, beats.astype(np.float32), chord, part, countdown, np.zeros_like(ticks), sounding)
+    return Context(ticks, beats.astype(np.float32), chord, part, countdown, np.array(given, np.int64), sounding)

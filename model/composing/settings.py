@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from model.composing.blend import Style, shares_at
 from model.composing.course import Course
+from model.composing.telling import Telling
 from model.language.header import Header
 from model.language.vocabulary import TICKS_PER_SECOND
 
@@ -30,6 +31,7 @@ class Settings:
         key, density, energy: see `model.composing.controls`.
         silence_s: the longest silence.
         closes: whether the piece ends on a last chord.
+        telling: given notes, told to every candidate; None: there are none.
     """
 
     length_s: float
@@ -51,6 +53,7 @@ class Settings:
     energy: Course | None = None
     silence_s: float = 2.0
     closes: bool = False
+    telling: Telling | None = None
 
     def shares(self, tick: int) -> dict[str | None, float]:
         """Return the styles in force at a time and their shares."""

@@ -122,7 +122,7 @@ def bring_back(candidate: Candidate, start_s: float, end_s: float, *, varied: bo
     Returns:
         Whether there was one.
     """
-    piece = replace(decode(candidate.head + candidate.tokens), beats_per_bar=candidate.beats_per_bar)
+    piece = replace(decode(candidate.head + candidate.own()), beats_per_bar=candidate.beats_per_bar)
     found = find_theme(piece, start_s, end_s)
     if found is None:
         return False

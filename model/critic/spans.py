@@ -99,7 +99,7 @@ def span_of(candidate: Candidate, header: Header, start_s: float = 0.0, end_s: f
         start_s: where the span begins.
         end_s: where it stops; None for as far as the candidate has come.
     """
-    tokens = np.array(candidate.tokens, np.int64)
+    tokens = np.array(candidate.music(), np.int64)
     ticks = np.cumsum(VOCABULARY.wait_ticks[tokens])
     first = int(np.searchsorted(ticks, round(start_s * TICKS_PER_SECOND), "left")) if start_s > 0 else 0
     last = len(tokens) if end_s is None else int(np.searchsorted(ticks, round(end_s * TICKS_PER_SECOND), "right"))

@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from model.composing.brief import header_of
 from model.composing.composer import Composer
 from model.composing.prompt import MOST_CANDIDATES, Prompt
 from model.composing.quality import Judgement, Measures
@@ -64,7 +65,7 @@ def composed(composer: Composer, referee: InnerCritic | None, cue: str, seed: in
     style, instruments = cue.split(":")
     prompt = Prompt(style, tuple(instruments.split(",")), args.seconds, args.candidates, seed)
     drafts = composer.drafts(prompt, apart=True)
-    spans = [span_of(draft.candidate, composer.header_of(prompt)) for draft in drafts]
+    spans = [span_of(draft.candidate, header_of(prompt, composer.card.habits)) for draft in drafts]
     told = [float("nan")] * len(spans) if referee is None else referee.log_odds(spans)
     return Pool(cue, seed, tuple(draft.judgement for draft in drafts), tuple(told))
 

@@ -22,6 +22,7 @@ import torch
 from tqdm import tqdm
 
 from model.composing.blend import style_of
+from model.composing.brief import header_of
 from model.composing.candidate import Candidate
 from model.composing.composer import Composer
 from model.composing.prompt import Prompt
@@ -68,7 +69,7 @@ def compared(
 ) -> dict[str, tuple[float, float]]:
     """Return, for each way, where its pieces lie between the styles and how the critic likes them."""
     base = Prompt(first, tuple(instruments.split(",")), args.seconds, args.pieces, args.seed, form="free")
-    headers = {style: composer.header_of(base, style) for style in (first, second)}
+    headers = {style: header_of(base, composer.card.habits, style) for style in (first, second)}
     own = composer.model.table.own
     with torch.no_grad():
         row = (own[VOCABULARY.id(style_token(first))] + own[VOCABULARY.id(style_token(second))]) / 2
@@ -81,7 +82,9 @@ def compared(
             drafts = composer.drafts(replace(base, style=style), apart=True)
             grown[way] = [draft.candidate for draft in drafts]
             continue
-        settings = replace(composer.settings(base), header=replace(headers[first], style=SPARE), style=None, headers=())
+        settings = replace(
+            composer.brief(base).settings, header=replace(headers[first], style=SPARE), style=None, headers=()
+        )
         grown[way] = embedded.draw(settings)
     leaning = {
         way: [nats(composer, c, headers[first]) - nats(composer, c, headers[second]) for c in candidates]
