@@ -36,7 +36,7 @@ from model.instruments import BY_NAME
 from model.language.context import Context, beats_at, place
 from model.language.given import pair, weave
 from model.language.header import Header
-from model.language.tokenizer import encode_body
+from model.language.tokenizer import encode_body, wait_tokens
 from model.language.vocabulary import MAX_WAIT_TICKS, TICKS_PER_SECOND, VOCABULARY
 from model.notes import Note, Piece, TempoMark
 
@@ -94,14 +94,16 @@ def text(chorale: Chorale, *, soprano_given: bool) -> Text:
     own = [frozenset(step) - {REST} - g for step, g in zip(chorale, given, strict=True)]
     piece = Piece(tuple(sorted([*runs(given), *runs(own)])), (TempoMark(0.0, BPM),))
     length = len(chorale) * STEP_TICKS
-    body = np.array(encode_body(piece)[:-1], np.int64)
+    notes_said = encode_body(piece)[:-1]
+    silent = length - int(VOCABULARY.wait_ticks[notes_said].sum())
+    body = np.array([*notes_said, *wait_tokens(silent), VOCABULARY.end], np.int64)
     ticks = np.cumsum(VOCABULARY.wait_ticks[body])
     beats = beats_at(ticks, piece.tempi)
     if soprano_given:
         notes = pair(body)
         # Nobody else strikes a pitch that the soprano sings.
         told = [int(VOCABULARY.pitch_of[body[on]]) in given[int(ticks[on]) // STEP_TICKS] for on in notes.on.tolist()]
-        row = weave(body, ticks, beats, np.array(told), notes, before=0, length_ticks=length, whole=True)
+        row = weave(body, ticks, beats, np.array(told, bool), notes, before=0, length_ticks=length, whole=True)
         body, context = row.tokens, row.context
     else:
         context = place(body, ticks, beats, length)
@@ -138,7 +140,7 @@ def _choices(
             heard = given[now // STEP_TICKS]
             allowed = _allowed(sounding, heard, ended, struck, most)
             if not (sounding & heard):
-                room = min(MAX_WAIT_TICKS, length - now)
+                room = min(MAX_WAIT_TICKS, _strike(sounding, given, now) - now)
                 if may_wait or ended or struck:
                     allowed += [VOCABULARY.first_wait + t - 1 for t in range(STEP_TICKS, room + 1, STEP_TICKS)]
             said = any_said = np.array([token])
@@ -157,6 +159,12 @@ def _choices(
         else:
             struck.append(int(VOCABULARY.pitch_of[token]))
             sounding.add(struck[-1])
+
+
+def _strike(sounding: set[int], given: Sequence[frozenset[int]], now: int) -> int:
+    """Return when a given note next strikes what sounds, which must end then; the end where none does."""
+    later = range(now // STEP_TICKS + 1, len(given))
+    return STEP_TICKS * next((step for step in later if sounding & given[step]), len(given))
 
 
 def _allowed(sounding: set[int], heard: frozenset[int], ended: list[int], struck: list[int], most: int) -> list[int]:

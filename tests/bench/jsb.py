@@ -1,6 +1,6 @@
 """JSB chorales: nats per token of the 16th grid, all four voices and the three below a given soprano.
 
-    python -m tests.bench.jsb --data jsb-16th-separated.json [--checkpoint FILE] [--tune MINUTES]
+    python -m tests.bench.jsb --data jsb-16th-separated.json [--checkpoint FILE] [--tune MINUTES [--save FILE]]
 
 The data is that of Boulanger-Lewandowski et al. (2012) on a grid of 16ths, as
 JSON: splits of chorales of steps of four pitches, -1 for silence. What is
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from model.evaluation.chorales import LONGEST, REST, VOICES, Chorale, Text, VoiceCode, changes, text
 from model.language.vocabulary import VOCABULARY
-from model.network.checkpoint import SHIPPED, load
+from model.network.checkpoint import SHIPPED, load, save
 from model.network.transformer import Places, Transformer
 from tests.bench.hardware import facts
 
@@ -189,16 +189,19 @@ def main() -> None:
     parser.add_argument("--chorales", type=int, default=None, help="only the first so many of the split")
     parser.add_argument("--tune", type=float, default=0.0, metavar="MINUTES")
     parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--save", type=Path, metavar="FILE", help="the tuned weights")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     data: dict[str, list[Chorale]] = json.loads(args.data.read_text())
     data[args.split] = data[args.split][: args.chorales]
-    model, _ = load(args.checkpoint)
+    model, card = load(args.checkpoint)
     found = {"as it is": figures(model, data, args.split)}
     curve = []
     if args.tune:
         curve = tune(model, data["train"], data["valid"], args.tune, args.rate)
+        if args.save:
+            save(args.save, model, card)
         found["tuned"] = figures(model, data, args.split)
     for weights, rows in found.items():
         for what, row in rows.items():
