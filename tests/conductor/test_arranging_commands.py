@@ -9,9 +9,11 @@ import pytest
 from symusic import Note as MidiNote
 from symusic import Score, Tempo, Track
 
-from model.midi import write_midi
+from conductor.cli import main
+from model.midi import read_midi, write_midi
 from model.notes import Note, Piece
 from tests.conductor.refusals import refusal
+from tests.model.making import tune
 
 Printed = pytest.CaptureFixture[str]
 
@@ -83,3 +85,46 @@ class TestRefusals:
     def test_a_place_that_cannot_be_written(self, melody: Path, capsys: Printed) -> None:
         said = refusal(capsys, ["accompany", str(melody), "--instruments", "bass", "-o", "none/out.mid"])
         assert "there is no folder none" in said
+
+    def test_drums_alone_have_no_voices(self, tmp_path: Path, asked: list[str], capsys: Printed) -> None:
+        write_midi(Piece(tuple(Note(n / 2, 36, "drums", 0.1, 80) for n in range(20))), tmp_path / "beat.mid")
+        assert "drums alone have no voices" in refusal(capsys, ["harmonise", str(tmp_path / "beat.mid"), *asked])
+
+
+class TestArranging:
+    def test_given_tracks_come_back_bit_for_bit_with_others_beside_them(
+        self, melody: Path, asked: list[str], tmp_path: Path, capsys: Printed
+    ) -> None:
+        assert main(["accompany", str(melody), "--instruments", "bass,drums", "--style", "folk", *asked]) == 0
+        assert "28 given notes as they were" in capsys.readouterr().out
+        out = notes_of(tmp_path / "out.mid")
+        assert out[:2] == notes_of(melody)
+        assert len(out) > 2
+        found = read_midi(tmp_path / "out.mid").piece
+        assert set(found.instruments) <= {"violin", "guitar", "bass", "drums"}
+        assert found.tempi == read_midi(melody).piece.tempi
+
+    def test_tracks_that_do_not_stay_are_composed_anew(self, melody: Path, asked: list[str], tmp_path: Path) -> None:
+        assert main(["accompany", str(melody), "--instruments", "guitar", "--tracks", "1", *asked]) == 0
+        out = notes_of(tmp_path / "out.mid")
+        assert out[0] == notes_of(melody)[0]
+        assert notes_of(melody)[1] not in out
+
+    def test_a_melody_is_harmonised_by_as_many_voices_as_asked_for(
+        self, melody: Path, asked: list[str], tmp_path: Path
+    ) -> None:
+        assert main(["harmonise", str(melody), "--tracks", "1", "--voices", "3", "--style", "bach", *asked]) == 0
+        out = notes_of(tmp_path / "out.mid")
+        assert out[0] == notes_of(melody)[0]
+        piece = read_midi(tmp_path / "out.mid").piece
+        assert piece.instruments == ("violin",)
+        moments = [n.onset_s + 1e-3 for n in piece.notes]
+        assert max(sum(n.onset_s <= t < n.offset_s - 2e-2 for n in piece.notes) for t in moments) == 3
+
+    def test_voices_of_one_track_are_told_apart(self, asked: list[str], tmp_path: Path) -> None:
+        write_midi(tune(10.0, instruments=("piano", "piano")), tmp_path / "tune.mid")
+        words = ["harmonise", str(tmp_path / "tune.mid"), "--given", "top", "--voices", "2"]
+        assert main([*words, *asked]) == 0
+        top = notes_of(tmp_path / "out.mid")[0][1]
+        (whole,) = [notes for _, notes in notes_of(tmp_path / "tune.mid")]
+        assert set(top) < set(whole)
