@@ -40,6 +40,7 @@ class Candidate:
         opening: tokens that were there before.
         lineage: which of the candidates its music began as.
         marks: sections as they came: letter and tick.
+        recalled: what came back by plan: from and until which tick, and by how many ticks it is later than at first.
     """
 
     head: list[int]
@@ -58,6 +59,7 @@ class Candidate:
     opening: int = 0
     lineage: int = -1
     marks: list[tuple[str, int]] = field(default_factory=list)
+    recalled: list[tuple[int, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.lineage < 0:
@@ -169,6 +171,7 @@ class Candidate:
             places=list(self.places),
             given=list(self.given),
             marks=list(self.marks),
+            recalled=list(self.recalled),
         )
 
     @property

@@ -26,7 +26,7 @@ from model.critic.inner import InnerCritic
 from model.critic.spans import span_of
 from model.errors import ComposeError
 from model.gate.gate import Gate, Refusal
-from model.language.tokenizer import decode
+from model.language.tokenizer import decode, to_ticks
 from model.language.vocabulary import TICKS_PER_SECOND
 from model.network.checkpoint import SHIPPED, fingerprint, load
 from model.notes import Mark, Piece
@@ -180,7 +180,7 @@ class Composer:
             if not drafts[chosen].piece.notes:
                 raise ComposeError(f"seed {seed}: nothing but silence was composed; another seed may do better")
             first = chosen if first is None else first
-            found = self._refusals(drafts[chosen].piece, ready, whole=not any_will_do)
+            found = self._refusals(drafts[chosen], ready, whole=not any_will_do)
             if not found:
                 return chosen, refused
             for refusal in found:
@@ -189,10 +189,17 @@ class Composer:
             left.remove(chosen)
         return (first if any_will_do else None), refused
 
-    def _refusals(self, piece: Piece, ready: Brief, *, whole: bool) -> tuple[Refusal, ...]:
+    def _refusals(self, draft: Draft, ready: Brief, *, whole: bool) -> tuple[Refusal, ...]:
         given = () if ready.given is None else ready.given.notes
+        # What the plan brings back of an opening is no more copied than the opening is.
+        again = [
+            note
+            for first, last, later in draft.candidate.recalled
+            for note in draft.piece.notes
+            if first <= to_ticks(note.onset_s) < min(last, later + to_ticks(ready.starts_s))
+        ]
         length_s = ready.prompt.duration_s if whole and ready.given is None else None
-        return self.gate.refusals(piece, length_s=length_s, prompt_s=ready.starts_s, given=given)
+        return self.gate.refusals(draft.piece, length_s=length_s, prompt_s=ready.starts_s, given=(*given, *again))
 
     def drafts(self, prompt: Prompt, *, apart: bool = False) -> list[Draft]:
         """Compose candidates and judge them; see `compose`.

@@ -11,7 +11,7 @@ import numpy as np
 from model.composing.prompt import Prompt, key_of
 from model.errors import PromptError, TokenError
 from model.instruments import BY_NAME, GROUPS
-from model.language.header import Header, find_key
+from model.language.header import Header, find_key, groups_of
 from model.language.tokenizer import decode, encode_body, from_text, to_ticks, wait_tokens
 from model.language.vocabulary import (
     BARS,
@@ -71,6 +71,7 @@ class Opening:
         said = self.words
         return replace(
             header,
+            groups=header.groups or groups_of(self.piece.instruments),
             tempo_bpm=self.tempo_bpm,
             key=header.key or self.key,
             beats_per_bar=self.piece.beats_per_bar if self.piece.beats_per_bar in BARS else header.beats_per_bar,

@@ -144,6 +144,8 @@ def bring_back(candidate: Candidate, start_s: float, end_s: float, *, varied: bo
         for note in notes
     )
     candidate.end_sounding()
+    now = candidate.clock.tick
+    candidate.recalled.append((now, now + lasts, now - round(begin_s * TICKS_PER_SECOND)))
     tokens = [t for t in encode_body(Piece(notes)) if t != VOCABULARY.end]
     played = int(VOCABULARY.wait_ticks[tokens].sum())
     for token in [*tokens, *wait_tokens(max(0, lasts - played))]:
