@@ -155,7 +155,7 @@ async def test_a_request_that_is_cancelled_while_it_waits_is_never_begun(conduct
         ({**BRIEF, "mood": "merry"}, "a prompt has no field 'mood'"),
         ({**BRIEF, "duration_s": "long"}, "duration_s 'long': input should be a valid number"),
         ({**BRIEF, "seed": -1}, "a seed of -1"),
-        ({**BRIEF, "opening": "/nowhere.mid"}, "/nowhere.mid: no such opening"),
+        ({**BRIEF, "opening": "/nowhere.mid"}, "/nowhere.mid: no such file"),
     ],
 )
 async def test_a_bad_prompt_is_refused_in_a_line_and_the_next_is_composed(
@@ -185,7 +185,7 @@ async def test_whatever_breaks_while_composing_costs_one_take(
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(composer.sampler, "draw", broken)
+        patch.setattr(composer.sampler, "begin", broken)
         conductor.ask("broken", BRIEF)
         answer = await next_of(conductor, Composed, Refused)
     assert answer == Refused("broken", "RuntimeError: out of memory", retryable=True)

@@ -122,6 +122,7 @@ def test_tempo_and_key_are_those_of_the_opening() -> None:
     assert (prompt.key, prompt.style) == ("D#_major", "brahms")
     said = opening.announce(Header(style="brahms"))
     assert (said.key, round(said.tempo_bpm or 0), said.beats_per_bar) == ("D#_major", 75, 3.0)
+    assert said.groups == ("piano", "choir")
 
 
 def test_what_the_prompt_says_itself_comes_first() -> None:
@@ -129,7 +130,8 @@ def test_what_the_prompt_says_itself_comes_first() -> None:
     opening = found(**wishes)
     prompt = opening.prompted(Prompt.of(wishes))
     assert (prompt.key, prompt.style) == ("D_minor", "jazz")
-    assert opening.announce(Header(style="jazz", key="D_minor")).key == "D_minor"
+    said = opening.announce(Header(style="jazz", groups=("guitar",), key="D_minor"))
+    assert (said.groups, said.key) == (("guitar",), "D_minor")
     # The opening is in its own tempo; the one that is asked for begins after it.
     assert round(opening.announce(Header()).tempo_bpm or 0) == 75
     assert VOCABULARY.tempo_of(opening.tokens[-1]) == 120
