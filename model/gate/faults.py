@@ -34,22 +34,25 @@ GAP_S, MOST_GAPS = 1.0, 0.25
 
 # Exact loops are looked for window by window, note for note against one period before; near loops over longer
 # windows and three periods, so that a slip is a slip and not a new beginning.
-EXACT_LOOPS = (LoopLimit(0.95, 1, 4, 3.5, 8.5), LoopLimit(0.9, 1, 4, 4.0, 10.0))
-NEAR_LOOPS = (LoopLimit(0.85, 3, 12, 5.0, 19.0), LoopLimit(0.8, 3, 12, 5.0, 31.0))
+EXACT_LOOPS = (LoopLimit(0.95, 1, 4, 3.5, 9.5), LoopLimit(0.9, 1, 4, 4.0, 12.0))
+NEAR_LOOPS = (LoopLimit(0.85, 3, 12, 5.0, 28.0), LoopLimit(0.8, 3, 12, 5.0, 34.0))
 # A beat is a loop: drums alone are looped where no drummer would be.
-DRUM_LOOPS = (LoopLimit(0.95, 1, 4, 3.5, 18.0),)
+DRUM_LOOPS = (LoopLimit(0.95, 1, 4, 3.5, 24.0),)
+# In a long piece a long passage may: a loop takes this share of it, too.
+LOOP_SHARE = 0.05
 
 # Stuck harmony: seconds in which no more than so many pitch classes are struck.
 STUCK = ((3, 20.0), (5, 40.0))
 
-# Density collapse: notes a second over a third of the piece, 10 to 20 s of it, and beside its own median.
-THINNEST, THINNEST_SHARE = 0.2, 0.1
+# Density collapse: notes a second over a third of the piece, 10 to 20 s of it: always too few, and too few beside its
+# own median, which a lively piece may fall under in a slow movement.
+THINNEST, THINNEST_SHARE, THIN = 0.2, 0.1, 1.0
 # Nothing begins for so long, whether something sounds or not.
 LONGEST_STANDSTILL_S = 12.0
 
 # Clipping: notes that sound at once, and that begin within 1 s and within 5 s.
 MOST_AT_ONCE = 48
-MOST_STRUCK = ((1.0, 110), (5.0, 425))
+MOST_STRUCK = ((1.0, 130), (5.0, 450))
 
 # Too short, where no length was asked for.
 SHORTEST_S, FEWEST_NOTES = 5.0, 16
@@ -84,7 +87,7 @@ def loop(notes: Columns) -> str | None:
             limit.share,
             back=limit.back,
             window_s=limit.window_s,
-            least_s=limit.seconds,
+            least_s=max(limit.seconds, LOOP_SHARE * notes.end_s),
             least_times=limit.times,
         )
         if found.seconds:
@@ -137,7 +140,7 @@ def collapse(notes: Columns) -> str | None:
     begins = np.arange(0.0, notes.end_s - width, 1.0)
     density = (np.searchsorted(notes.onset_s, begins + width) - np.searchsorted(notes.onset_s, begins)) / width
     thinnest, usual = int(density.argmin()), float(np.median(density))
-    if density[thinnest] < max(THINNEST, THINNEST_SHARE * usual):
+    if density[thinnest] < max(THINNEST, min(THIN, THINNEST_SHARE * usual)):
         return f"thins out to {density[thinnest]:.1f} notes a second ({usual:.1f} mostly) at {clock(begins[thinnest])}"
     return None
 

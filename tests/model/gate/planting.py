@@ -128,7 +128,10 @@ def copy(piece: Piece, other: Piece, notes: int, *, by: int = 0, at: float = 0.4
     """Return a piece with so many notes of another in the middle, moved by so many semitones."""
     at_s = at * piece.duration_s
     first = len(other.notes) // 4
-    taken = [replace(n, pitch=n.pitch + by) for n in sorted(other.notes)[first : first + notes]]
+    taken = [
+        replace(n, pitch=n.pitch + by * BY_NAME[n.instrument].sustains)
+        for n in sorted(other.notes)[first : first + notes]
+    ]
     start_s, stop_s = taken[0].onset_s, max(n.offset_s for n in taken)
     rest = [n for n in piece.notes if n.onset_s >= at_s]
     before = _released(_between(piece, 0.0, at_s), at_s)
@@ -167,8 +170,8 @@ FAULTS = (
     Planted("stuck harmony", "40 s", lambda p: stick(p, 40.0)),
     Planted("density collapse", "nothing for 15 s but what is held", lambda p: thin(hang(p, 19.0, 0.27), 15.0, 0.0)),
     Planted("density collapse", "every 40th note for 25 s", lambda p: thin(p, 25.0, 1 / 40)),
-    Planted("clipping density", "120 more a second for 2 s", lambda p: crowd(p, 120, 2.0)),
-    Planted("clipping density", "90 more a second for 6 s", lambda p: crowd(p, 90, 6.0)),
+    Planted("clipping density", "140 more a second for 2 s", lambda p: crowd(p, 140, 2.0)),
+    Planted("clipping density", "100 more a second for 6 s", lambda p: crowd(p, 100, 6.0)),
     Planted("clipping density", "60 at once", lambda p: crowd(p, 60, 2.0, length_s=2.0)),
     Planted("too short", "95 %", lambda p: shorten(p, 0.95)),
     Planted("too short", "half", lambda p: shorten(p, 0.5)),
