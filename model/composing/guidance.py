@@ -36,8 +36,8 @@ TIMES, DRUM_TIMES = 5, 12
 COST, MOST_COST = 0.5, 6.0
 # Of its latest `LONGEST_FIGURE` notes, one pitch of an instrument may be so many before it costs.
 MOST_OF_A_PITCH = 8
-# An instrument is missing after this long; nats a second from then on, and the most.
-MISSED_S, CALL, MOST_CALL = 6.0, 0.5, 8.0
+# An instrument is missing after this long, one that accompanies at once; nats a second from then on, and the most.
+MISSED_S, ACCOMPANIES_S, CALL, MOST_CALL = 6.0, 0.0, 0.5, 8.0
 # An instrument that has come in keeps this call until it has played so many notes.
 ENTRY, PHRASE = 2.0, 8
 # Of the latest notes each wanted instrument plays this share at least, or an even share's half where that is less.
@@ -100,10 +100,12 @@ class Guidance:
     Attributes:
         wanted: names of instruments asked for; of a group, one playing will do.
         in_time: whether the beat is to be kept; music that is played freely has its own.
+        missed_s: an instrument is missing after this long.
     """
 
     wanted: tuple[tuple[str, ...], ...] = ()
     in_time: bool = False
+    missed_s: float = MISSED_S
     _lines: dict[int, _Line] = field(default_factory=dict)
     _heard: dict[int, int] = field(default_factory=dict)
     # Rows of the latest notes, and of each group called for how many notes of its phrase are left.
@@ -125,7 +127,7 @@ class Guidance:
             return
         for n, rows in enumerate(self._rows):
             if row in rows:
-                if self._silent_s(rows, tick) > MISSED_S:
+                if self._silent_s(rows, tick) > self.missed_s:
                     self._entering[n] = PHRASE
                 self._entering[n] = max(0, self._entering.get(n, 0) - 1)
         self._heard[row] = tick
@@ -177,7 +179,7 @@ class Guidance:
         # A piece for one has nobody to share with.
         least = min(LEAST_SHARE, 0.5 / len(self._rows)) * len(self._latest) if len(self._rows) > 1 else 0.0
         for n, rows in enumerate(self._rows):
-            nats = min(CALL * (self._silent_s(rows, tick) - MISSED_S), MOST_CALL)
+            nats = min(CALL * (self._silent_s(rows, tick) - self.missed_s), MOST_CALL)
             if least:
                 behind = least - sum(self._counts[row] for row in rows)
                 nats = max(nats, ENTRY if self._entering.get(n) else 0.0, min(behind, ENTRY))
