@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from conductor import cue as c
 from conductor.cue import PLAYABLE, Draft, Phase, RefusalError, Slot, State
@@ -17,6 +18,8 @@ _LEAST_NEW_S = 6.0
 LEAD_S = (0.8, 15.0)
 _SAFETY, _SAFETY_S = 1.2, 0.3
 _FORGETS = 0.75
+# A lead of so many bars is tried as one.
+_MAY_DO = 1.5
 # No section in so long: the composer is given up, and what the player has plays on.
 STALL_S = 60.0
 # A piece that was to take the place of a changed one is composed anew when there is so much time.
@@ -46,7 +49,8 @@ def change(draft: Draft, event: c.Change) -> None:
     if not event.wish:
         raise RefusalError("nothing is to be different")
     last_s = max(live.duration_s, dict(event.wish).get("duration_s", 0.0)) - _LEAST_NEW_S
-    ahead = [line for line in event.bars if event.position_s + state.lead_s <= line[1] <= last_s]
+    lead_s = _lead_s(state.lead_s, event.bars)
+    ahead = [line for line in event.bars if event.position_s + lead_s <= line[1] <= last_s]
     if not ahead:
         raise RefusalError(f"{name} has no bar line left that the composer can be ahead of")
     bar, at_s = ahead[0]
@@ -58,6 +62,15 @@ def change(draft: Draft, event: c.Change) -> None:
     draft.change(next_change=changing.id + 1)
     seed = (live.cue.seed + changing.id * 7919) % (MAX_SEED + 1)
     draft.do(c.StartChange(live.cue, live.number, changing, wish, seed))
+
+
+def _lead_s(learned_s: float, bars: Sequence[tuple[int, float]]) -> float:
+    """Return how far ahead of the playhead to begin: a bar where that may do, so that two bars are enough.
+
+    What comes too late for its bar line takes the next one, which costs no more than a longer lead.
+    """
+    bar_s = min((later[1] - line[1] for line, later in pairwise(bars)), default=learned_s)
+    return bar_s if bar_s < learned_s <= _MAY_DO * bar_s else learned_s
 
 
 def changed(draft: Draft, event: c.Revised | c.Unchanged) -> None:

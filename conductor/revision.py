@@ -224,17 +224,19 @@ class Revisions:
         caption = " · ".join(filter(None, (style, f"changed from bar {changing.bar} on")))
         take = change.take.revised(section.notes, section.tempi, message.from_s)
         change.take = replace(take, caption=caption, style=main_style(change.prompt.style))
-        if cue.id in self._takes:
-            self._takes[cue.id] = change.take
-        self._crew.announce(message.number, change.take)
         if change.from_s is None:
             change.from_s = message.from_s
+            mark = (round(message.from_s + SEAM_S, 2), self._said(change.ordered))
+            change.take = replace(change.take, marks=[*change.take.marks, mark])
             late = ", later than it was to be" if message.late or message.from_s > changing.at_s else ""
             waited_s = self._clock.monotonic_s() - changing.asked_s
             where = f"bar {changing.bar}, {message.from_s:.2f} s, after {waited_s:.1f} s{late}"
             self._chronicle.log(
                 "replaced", cue=cue, sample=message.sample, detail=f"{where}: {self._said(change.ordered)}"
             )
+        if cue.id in self._takes:
+            self._takes[cue.id] = change.take
+        self._crew.announce(message.number, change.take)
         if not change.over:
             duration_s = change.take.duration_s
             self._emit(c.Revised(cue.id, changing.id, section.until_s, duration_s, section.final))
@@ -297,7 +299,11 @@ class Revisions:
 
 def _plain(value: object) -> object:
     if isinstance(value, Course):
-        return value.plain
+        return _plain(value.plain)
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{_plain(part)} {name}" for name, part in value.items())
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     return plain_style(value) if not isinstance(value, str | int | float) else value  # type: ignore[arg-type]

@@ -59,6 +59,7 @@ async def test_a_change_from_the_console_is_played_drawn_logged_and_kept_as_it_w
         assert [row[:3] for row in early] == [row[:3] for row in before.notes if row[0] < bar["at_s"] - SEAM_S]
         assert {row[2] for row in after.notes if row[0] > bar["at_s"]} == {"flute"}
         assert {row[2] for row in early} == {"piano"}
+        assert after.marks[-1] == (bar["at_s"], "style jazz, instruments flute, energy 100")
         # What is kept is what was heard, with its story; the piece as it was composed is kept, too.
         assert after.piece_id not in (None, before.piece_id)
         kept = it.library.piece(after.piece_id or 0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pytest
 
 from conductor import wire
 from conductor.errors import WireError
@@ -191,3 +192,31 @@ async def test_a_run_folder_that_is_not_there_is_one_clear_line(tmp_path: Path) 
     assert process.returncode == 1
     assert "none" in said.decode()
     assert "Traceback" not in said.decode()
+
+
+async def test_a_piece_on_air_is_changed_and_the_next_takes_its_place_where_it_is_cut(tmp_path: Path) -> None:
+    rows: list[wire.NoteRow] = [(n / 4, 60, "organ", 0.2, 80) for n in range(24)]
+    async with player(tmp_path) as process:
+        desk = await dial(tmp_path)
+        ring = Ring.open(tmp_path / "programme.ring")
+        desk.link.send(wire.Load(1, rows, 6.0))
+        desk.link.send(wire.Load(2, TUNE, 1.0))
+        desk.link.send(wire.Go(1))
+        first = await desk.until(wire.Started, lambda m: m.number == 1)
+        desk.link.send(wire.Revise(1, 1.5, [(1.5 + n / 4, 72, "flute", 0.2, 80) for n in range(10)], 4.0))
+        replaced = await desk.until(wire.Replaced)
+        assert (replaced.from_s, replaced.sample, replaced.late) == (1.5, first.sample + 72_000, False)
+        desk.link.send(wire.Revise(1, 0.0, [(0.5, 72, "flute", 0.2, 80)], 4.0))
+        late = await desk.until(wire.Replaced, lambda m: m.late)
+        assert late.from_s > 0.0
+        assert late.sample == pytest.approx(first.sample + late.from_s * 48_000, abs=1)
+        desk.link.send(wire.Follow([2], 1.0, [3.0]))
+        second = await desk.until(wire.Started, lambda m: m.number == 2)
+        ended = await desk.until(wire.Ended, lambda m: m.number == 1)
+        assert second.sample == ended.sample == first.sample + 3 * 48_000
+        desk.link.send(wire.Revise(9, 0.0, [], 1.0))
+        assert "piece 9 is not loaded" in (await desk.until(wire.Fault)).reason
+        desk.link.send(wire.Quit())
+        assert await process.wait() == 0
+        await desk.close()
+        ring.close()
