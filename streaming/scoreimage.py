@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import skia
@@ -156,18 +157,24 @@ def _draw_bars(canvas: skia.Canvas, page: _Page, piece: Piece) -> None:
 
 
 def _draw_marks(canvas: skia.Canvas, page: _Page, piece: Piece) -> None:
+    """Draw a line where each mark is, and its text where there is room: at its right, or at its left."""
     paint = skia.Paint(Color=theme.ink(theme.ACCENT))
-    size = 13
-    # From the last to the first, so that a text knows how much room it has.
-    room_to = math.inf, page.systems
-    for mark in sorted(piece.marks, reverse=True):
+    places: list[tuple[int, float, str]] = []
+    for mark in sorted(piece.marks):
         system = min(page.systems - 1, int(mark.time_s / page.system_s))
-        x, top = page.x(mark.time_s, system), page.top(system)
-        canvas.drawRect(skia.Rect.MakeXYWH(round(x), top - _MARK_PX, 2, page.system_px + _MARK_PX), paint)
-        end = room_to[0] if room_to[1] == system else page.width - 8
-        text = theme.fit(mark.text, size, max(0.0, end - x - 12), bold=True)
-        theme.draw_text(canvas, text, x + 6, top - _MARK_PX + 9, size, theme.ink(theme.ACCENT), bold=True)
-        room_to = x, system
+        places.append((system, page.x(mark.time_s, system), mark.text))
+    for system in range(page.systems):
+        row = [(x, text) for at, x, text in places if at == system]
+        y, size, gap = page.top(system) - _MARK_PX, 13, 6
+        free = 8.0
+        for (x, text), (end, _) in pairwise([*row, (page.width - 8.0, "")]):
+            canvas.drawRect(skia.Rect.MakeXYWH(round(x), y, 2, page.system_px + _MARK_PX), paint)
+            right, left = end - x - 2 * gap, x - free - 2 * gap
+            leftwards = theme.text_width(text, size, bold=True) > right and left > right
+            shown = theme.fit(text, size, max(0.0, left if leftwards else right), bold=True)
+            at = x - gap if leftwards else x + 2 + gap
+            theme.draw_text(canvas, shown, at, y + 9, size, theme.ink(theme.ACCENT), align=int(leftwards), bold=True)
+            free = x if leftwards else at + theme.text_width(shown, size, bold=True)
 
 
 def _draw_note(canvas: skia.Canvas, page: _Page, note: Note) -> None:

@@ -182,7 +182,7 @@ def run_compose(args: argparse.Namespace) -> int:
     composer = Composer(args.checkpoint or SHIPPED)
     with bar("composing") as tell:
         take = composer.compose(prompt, progress=lambda fraction, _: tell(fraction))
-    title = args.title or f"{prompt.style or 'untitled'}, seed {prompt.seed}"
+    title = args.title or f"{prompt.style or take.piece.style or 'untitled'}, seed {prompt.seed}"
     report = write_piece(replace(take.piece, title=title), args.output)
     composed_s = sum(j.measures.seconds for j in take.judgements)
     print(

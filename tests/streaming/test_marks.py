@@ -39,6 +39,17 @@ def test_the_picture_of_the_whole_has_a_line_where_a_mark_is(tmp_path: Path, tim
     assert lines[0] == pytest.approx(56 + time_s / 20.0 * (1600 - 84), abs=1)
 
 
+def test_two_marks_close_together_both_have_their_text(tmp_path: Path) -> None:
+    near = replace(PIECE, marks=(Mark(9.0, "composed from here"), Mark(9.3, "B")))
+    marked = whole(near, tmp_path) & ~whole(PIECE, tmp_path)
+    # Above the system stand the lines and the texts: one text at the left of its line, one at its right.
+    lines = np.flatnonzero(marked.sum(axis=0) > 100)
+    above = marked[78:100]
+    assert above[:, lines[0] - 120 : lines[0] - 6].any()
+    assert above[:, lines[-1] + 6 : lines[-1] + 20].any()
+    assert not above[:, lines[-1] + 40 :].any()
+
+
 def test_the_roll_has_a_line_that_meets_the_keys_when_the_mark_is_reached() -> None:
     roll = PianoRoll(640, 360)
     bare, shown = Scene.of_piece(PIECE), Scene.of_piece(replace(PIECE, marks=(Mark(10.0, "A'"),)))
