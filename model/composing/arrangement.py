@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
+
 from model.composing.prompt import LONGEST_S, SHORTEST_S, Prompt
 from model.composing.telling import GivenMusic, Telling
 from model.errors import PromptError
@@ -13,6 +15,7 @@ from model.language.header import Header, groups_of
 from model.language.tokenizer import to_ticks
 from model.notes import Note, Piece
 
+MIDDLE_C = 60
 # Nothing is composed in the last moments of a piece: its last given note has them behind it.
 AFTER_LAST_S = 1.0
 
@@ -34,7 +37,8 @@ def arrangement(given: Piece, prompt: Prompt, voices: int | None = None) -> Tell
     Args:
         given: notes that stay as they are.
         prompt: what is asked for.
-        voices: how many notes sound together, the given ones counted; None: as many as come.
+        voices: how many notes sound together, the given ones counted, and a single given line is the highest or the
+            lowest of them; None: as many as come.
 
     Raises:
         PromptError: there are no notes, too many seconds or too many voices of them.
@@ -50,7 +54,11 @@ def arrangement(given: Piece, prompt: Prompt, voices: int | None = None) -> Tell
         raise PromptError(
             f"{where}: {music.most_at_once} of its notes sound together; ask for more than {voices} voices"
         )
-    return Telling(music, None if voices is None else voices - music.most_at_once)
+    if voices is None:
+        return Telling(music)
+    line = music.most_at_once == 1
+    high = np.median([note.pitch for note in given.notes]) >= MIDDLE_C
+    return Telling(music, voices - music.most_at_once, ("top" if high else "bottom") if line else None)
 
 
 def announce(header: Header, given: Piece, prompt: Prompt) -> Header:

@@ -18,7 +18,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,9 @@ Ids = NDArray[np.int64]
 Key = tuple[int, int]
 
 _ONSETS = np.flatnonzero(VOCABULARY.velocity_of > 0)
+_TUNED = _ONSETS[SUSTAINED[VOCABULARY.instrument_of[_ONSETS]]]
+_ABOVE = [_TUNED[VOCABULARY.pitch_of[_TUNED] > pitch] for pitch in range(PITCHES)]
+_BELOW = [_TUNED[VOCABULARY.pitch_of[_TUNED] < pitch] for pitch in range(PITCHES)]
 _WAITS = np.flatnonzero(VOCABULARY.wait_ticks > 0)
 # Nothing begins later than this before the end.
 LAST_ONSET_TICKS = round(LAST_ONSET_S * TICKS_PER_SECOND)
@@ -143,11 +146,13 @@ class Telling:
     Attributes:
         music: all of it.
         others: how many notes of others sound beside the given ones; None: as many as come.
+        outer: the given line is the highest voice ("top") or the lowest ("bottom"): no other crosses it; None: neither.
         passed: how much of it has been told.
     """
 
     music: GivenMusic
     others: int | None = None
+    outer: Literal["top", "bottom"] | None = None
     passed: int = 0
 
     def due(self, tick: int) -> Told | None:
@@ -272,7 +277,7 @@ class GivenClock(Clock):
         return [(told.token, self._at(told.tick, chord, place[5])) for told, chord in zip(still, chords, strict=True)]
 
     def forbidden(self) -> Ids:
-        """Return the tokens that would double a given note, be one voice too many or too few, or end too soon."""
+        """Return the tokens that would double or cross a given voice, be one too many or too few, or end too soon."""
         music, others = self.telling.music, self.telling.others
         rules = [music.taken(self.tick)]
         if others is not None and len(self.heard.own) >= others:
@@ -280,9 +285,14 @@ class GivenClock(Clock):
         elif others is not None and music.sounding(self.tick) and self.length_ticks - self.tick > LAST_ONSET_TICKS:
             # All voices sing where a given one does: time passes when each has its note.
             rules.append(_WAITS)
+        rules += [_ABOVE[key[1]] if self.telling.outer == "top" else _BELOW[key[1]] for key in self._line()]
         if self.tick < min(music.last_tick, self.length_ticks):
             rules.append(_END)
         return np.concatenate(rules)
+
+    def _line(self) -> list[Key]:
+        """Return what sounds of a given line that no other voice crosses."""
+        return [] if self.telling.outer is None else [key for key, _ in self.telling.music.sounding(self.tick)]
 
     def _beat(self, tick: int) -> float:
         return float(beats_at(np.array([tick]), self.telling.music.tempi)[0])

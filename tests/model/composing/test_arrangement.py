@@ -86,6 +86,14 @@ def test_voices_asked_for_count_those_that_are_given() -> None:
     assert arrangement(given(), Prompt()).others is None
 
 
+def test_a_single_line_is_the_highest_voice_or_the_lowest_and_chords_are_neither() -> None:
+    low = replace(given(), notes=tuple(replace(n, pitch=n.pitch - 24, instrument="cello") for n in given().notes))
+    assert arrangement(given(), Prompt(), 4).outer == "top"
+    assert arrangement(low, Prompt(), 4).outer == "bottom"
+    assert arrangement(given(), Prompt()).outer is None
+    assert arrangement(tune(8.0), Prompt(), 6).outer is None
+
+
 def test_the_header_tells_of_all_instruments_and_of_the_given_tempo_and_metre() -> None:
     header = announce(Header("bach", ("bass",), tempo_bpm=80.0), given(), Prompt(instruments=("bass", "drums")))
     assert header == Header("bach", ("strings", "bass", "drums"), beats_per_bar=3.0, tempo_bpm=117.0, given=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -195,6 +196,20 @@ def test_a_composed_note_ends_where_a_given_one_strikes_its_pitch() -> None:
         ends += [] if told.given else [VOCABULARY.texts[told.token]]
     assert ends == ["violin:v0:E4"]
     assert clock.heard.own == []
+
+
+@pytest.mark.parametrize(("outer", "crossing"), [("top", range(61, 128)), ("bottom", range(60))])
+def test_no_voice_crosses_a_given_line(outer: Literal["top", "bottom"], crossing: range) -> None:
+    clock = clock_of(melody(), [True] * 20)
+    clock.telling.outer = outer
+    ids = clock.forbidden()
+    tuned = VOCABULARY.instrument_of != len(INSTRUMENTS) - 1
+    ids = ids[tuned[ids] & (VOCABULARY.velocity_of[ids] > 0)]
+    choir = [n for n in ids if (said := VOCABULARY.notes[n]) is not None and said.instrument == "choir"]
+    voice = BY_NAME["choir"]
+    assert {int(VOCABULARY.pitch_of[n]) for n in choir} == set(crossing) & set(range(voice.low, voice.high + 1))
+    assert {int(VOCABULARY.pitch_of[n]) for n in ids} - {60} <= set(crossing)
+    assert not np.isin(np.flatnonzero((VOCABULARY.velocity_of > 0) & ~tuned), clock.forbidden()).any()
 
 
 def test_all_voices_sing_where_a_given_one_does() -> None:
