@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from model.composing.given_music import GivenMusic
 from model.composing.prompt import LONGEST_S, SHORTEST_S, Prompt
-from model.composing.telling import GivenMusic, Telling
+from model.composing.telling import Telling
 from model.errors import PromptError
 from model.instruments import BY_NAME
 from model.language.header import Header, groups_of

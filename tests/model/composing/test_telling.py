@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from model.composing.telling import GivenClock, GivenMusic, Telling, in_time
+from model.composing.given_music import GivenMusic
+from model.composing.telling import GivenClock, Telling, in_time
 from model.instruments import BY_NAME, INSTRUMENTS
 from model.language.context import CHORD, Place, beats_at
 from model.language.given import AHEAD_TICKS, Woven, pair, weave
