@@ -9,6 +9,7 @@ most of the latest notes. And an instrument asked for
 that has not begun a note for a while becomes more likely, second by second.
 An instrument that comes in is called on until it has played a phrase, and one
 that has had too small a part is called for all the more.
+A note that is held long is let go more and more likely: a small model forgets it.
 Where music is not played freely, a wait that ends beside the beat costs: of the
 waits of real scores two in three end on a sixteenth or a triplet, of a small
 model's a little fewer, but it never finds back to a beat that it has lost.
@@ -43,6 +44,9 @@ ENTRY, PHRASE = 2.0, 8
 # Of the latest notes each wanted instrument plays this share at least, or an even share's half where that is less.
 LATEST, LEAST_SHARE = 96, 0.05
 
+# A note is held long after this; nats a second for its end from then on, and the most.
+HELD_S, LET_GO, MOST_LET_GO = 2.0, 1.0, 4.0
+
 # Parts of a beat that are kept, how many ticks beside still count as on it, and what others cost.
 PARTS_OF_A_BEAT, ON_BEAT_TICKS, OFF_BEAT = (4, 3), 0.6, 2.0
 
@@ -51,6 +55,7 @@ _ONSETS = [
     np.flatnonzero((VOCABULARY.instrument_of == n) & (VOCABULARY.velocity_of > 0)) for n in range(len(INSTRUMENTS))
 ]
 
+_ENDS = [[ids[ids >= 0] for ids in table[0][:, None]] for table in VOCABULARY.note_id]
 _WAITS = np.arange(1, MAX_WAIT_TICKS + 1)
 
 Nudge = tuple[NDArray[np.int64], float]
@@ -100,14 +105,16 @@ class Guidance:
     Attributes:
         wanted: names of instruments asked for; of a group, one playing will do.
         in_time: whether the beat is to be kept; music that is played freely has its own.
-        missed_s: an instrument is missing after this long.
+        accompanies: whether all who are wanted play beside others from the beginning, each no less than half as
+            much as an even share.
     """
 
     wanted: tuple[tuple[str, ...], ...] = ()
     in_time: bool = False
-    missed_s: float = MISSED_S
+    accompanies: bool = False
     _lines: dict[int, _Line] = field(default_factory=dict)
     _heard: dict[int, int] = field(default_factory=dict)
+    _held: dict[tuple[int, int], int] = field(default_factory=dict)
     # Rows of the latest notes, and of each group called for how many notes of its phrase are left.
     _latest: deque[int] = field(default_factory=lambda: deque(maxlen=LATEST))
     _counts: Counter[int] = field(default_factory=Counter)
@@ -123,11 +130,16 @@ class Guidance:
     def feed(self, token: int, tick: int) -> None:
         """Take the token that came at a time."""
         _, row, pitch, velocity = VOCABULARY.said[token]
-        if row < 0 or velocity <= 0:
+        if row < 0:
             return
+        self._held.pop((row, pitch), None)
+        if velocity <= 0:
+            return
+        if INSTRUMENTS[row].sustains:
+            self._held[row, pitch] = tick
         for n, rows in enumerate(self._rows):
             if row in rows:
-                if self._silent_s(rows, tick) > self.missed_s:
+                if self._silent_s(rows, tick) > MISSED_S:
                     self._entering[n] = PHRASE
                 self._entering[n] = max(0, self._entering.get(n, 0) - 1)
         self._heard[row] = tick
@@ -141,7 +153,8 @@ class Guidance:
 
     def nudges(self, tick: int) -> list[Nudge]:
         """Return token ids and the nats to add to their logits at a time."""
-        return [nudge for line in self._lines.values() for nudge in line.nudges] + self._missing(tick)
+        stale = [nudge for line in self._lines.values() for nudge in line.nudges]
+        return stale + self._missing(tick) + self._long(tick)
 
     def beside_the_beat(self, clock: Clock) -> NDArray[np.bool_] | None:
         """Return which waits, of 1 tick and up, end beside the beat; None where it is not to be kept.
@@ -165,6 +178,7 @@ class Guidance:
             self,
             _lines=lines,
             _heard=dict(self._heard),
+            _held=dict(self._held),
             _latest=self._latest.copy(),
             _counts=self._counts.copy(),
             _entering=dict(self._entering),
@@ -174,12 +188,25 @@ class Guidance:
     def _silent_s(self, rows: tuple[int, ...], tick: int) -> float:
         return (tick - max(self._heard.get(row, 0) for row in rows)) / TICKS_PER_SECOND
 
+    def _long(self, tick: int) -> list[Nudge]:
+        found: list[Nudge] = []
+        for (row, pitch), onset in self._held.items():
+            held_s = (tick - onset) / TICKS_PER_SECOND
+            if held_s <= HELD_S:
+                # They are in the order of their onsets, the oldest first.
+                break
+            found.append((_ENDS[row][pitch], min(LET_GO * (held_s - HELD_S), MOST_LET_GO)))
+        return found
+
     def _missing(self, tick: int) -> list[Nudge]:
         found: list[Nudge] = []
+        missed_s, share = MISSED_S, LEAST_SHARE
+        if self.accompanies:
+            missed_s, share = ACCOMPANIES_S, 1.0
         # A piece for one has nobody to share with.
-        least = min(LEAST_SHARE, 0.5 / len(self._rows)) * len(self._latest) if len(self._rows) > 1 else 0.0
+        least = min(share, 0.5 / len(self._rows)) * len(self._latest) if len(self._rows) > 1 else 0.0
         for n, rows in enumerate(self._rows):
-            nats = min(CALL * (self._silent_s(rows, tick) - self.missed_s), MOST_CALL)
+            nats = min(CALL * (self._silent_s(rows, tick) - missed_s), MOST_CALL)
             if least:
                 behind = least - sum(self._counts[row] for row in rows)
                 nats = max(nats, ENTRY if self._entering.get(n) else 0.0, min(behind, ENTRY))

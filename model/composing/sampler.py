@@ -24,7 +24,7 @@ from model.composing.candidate import Candidate
 from model.composing.controls import Controls
 from model.composing.drawing import draw
 from model.composing.grammar import Grammar
-from model.composing.guidance import ACCOMPANIES_S, MISSED_S, Guidance
+from model.composing.guidance import Guidance
 from model.composing.settings import Settings
 from model.composing.telling import GivenClock
 from model.errors import ComposingCancelledError
@@ -124,14 +124,13 @@ class Sampler:
         """Return candidates that know their tempo and have heard the opening."""
         length = round(settings.length_s * TICKS_PER_SECOND)
         header = settings.said(settings.header.style, 0)
-        missed_s = MISSED_S if settings.telling is None else ACCOMPANIES_S
         everyone = [
             Candidate(
                 header.tokens(),
                 Grammar(settings.instruments, length, round(settings.silence_s * TICKS_PER_SECOND)),
                 _clock(settings, length, header.tempo_bpm or 120.0),
                 n,
-                Guidance(settings.wanted, header.performed is not True, missed_s),
+                Guidance(settings.wanted, header.performed is not True, settings.telling is not None),
                 Controls(settings.key, settings.density, settings.energy),
                 header.beats_per_bar or 4.0,
                 settings.closes,

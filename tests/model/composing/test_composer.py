@@ -115,7 +115,9 @@ class TestAnOpening:
     def test_as_long_as_the_piece_is_refused(self, composer: Composer, tmp_path: Path) -> None:
         write_midi(tune(30.0), tmp_path / "tune.mid")
         asked = replace(ASKED, opening=str(tmp_path / "tune.mid"), opening_notes=100)
-        with pytest.raises(PromptError, match=r"tune\.mid: its first 100 notes .* ask for fewer notes or a longer piece"):
+        with pytest.raises(
+            PromptError, match=r"tune\.mid: its first 100 notes .* ask for fewer notes or a longer piece"
+        ):
             composer.compose(asked)
 
 

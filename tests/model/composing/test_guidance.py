@@ -10,11 +10,16 @@ import pytest
 from model.composing.guidance import (
     COST,
     DRUM_TIMES,
+    ENTRY,
+    HELD_S,
+    LATEST,
     LONGEST_FIGURE,
     MISSED_S,
     MOST_CALL,
     MOST_COST,
+    MOST_LET_GO,
     MOST_OF_A_PITCH,
+    PHRASE,
     TIMES,
     Guidance,
 )
@@ -86,6 +91,54 @@ def test_an_instrument_asked_for_is_called_for_when_it_is_missing() -> None:
     assert nudged(guidance, "violin:v80:C4", missed + 100) == 0, "of a group, one playing will do"
     assert nudged(guidance, "piano:v80:C4", 100 * missed) == MOST_CALL
     assert nudged(guidance, "piano:v0:C4", 100 * missed) == 0
+
+
+def test_one_that_comes_in_is_called_on_until_it_has_played_a_phrase() -> None:
+    guidance = Guidance((("piano",), ("violin",)))
+    late = round(2 * MISSED_S * TICKS_PER_SECOND)
+    for n in range(PHRASE):
+        guidance.feed(VOCABULARY.id(f"violin:v80:{'CDE'[n % 3]}4"), late)
+        assert (nudged(guidance, "violin:v80:C6", late) >= ENTRY) == (n + 1 < PHRASE)
+
+
+def test_one_with_too_small_a_part_is_called_for_though_it_was_just_heard() -> None:
+    guidance = Guidance((("piano",), ("violin",)))
+    guidance.feed(VOCABULARY.id("violin:v80:C4"), 0)
+    for n in range(LATEST):
+        guidance.feed(VOCABULARY.id(f"piano:v80:{'CDEFG'[n % 5]}{3 + n % 4}"), 0)
+    assert nudged(guidance, "violin:v80:C6", 0) > 0
+    assert nudged(guidance, "piano:v80:C7", 0) == 0
+
+
+def test_those_who_accompany_are_called_at_once_and_share_evenly() -> None:
+    wanted = (("bass",), ("drums",))
+    assert nudged(Guidance(wanted), "bass:v80:C2", 100) == 0
+    guidance = Guidance(wanted, accompanies=True)
+    assert nudged(guidance, "bass:v80:C2", 100) > 0
+    for n in range(40):
+        guidance.feed(VOCABULARY.id(("bass:v80:C2", "drums:v80:C2")[n % 8 > 0]), 100)
+    assert nudged(guidance, "bass:v80:E2", 100) > 0
+    assert nudged(guidance, "drums:v80:D2", 100) == 0
+
+
+def test_a_note_held_long_is_let_go_more_and_more_likely() -> None:
+    guidance = Guidance()
+    for token in from_text("piano:v80:C4 piano:v80:E4"):
+        guidance.feed(token, 0)
+    guidance.feed(VOCABULARY.id("piano:v0:C4"), 100)
+    held = round(HELD_S * TICKS_PER_SECOND)
+    assert nudged(guidance, "piano:v0:E4", held) == 0
+    assert 0 < nudged(guidance, "piano:v0:E4", held + 50) < nudged(guidance, "piano:v0:E4", held + 100)
+    assert nudged(guidance, "piano:v0:E4", 100 * held) == MOST_LET_GO
+    assert nudged(guidance, "piano:v0:C4", 100 * held) == 0
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    guidance = played(["piano:v80:C4"] * (TIMES - 1))
+    twin = guidance.copy()
+    for _ in range(10):
+        twin.feed(VOCABULARY.id("piano:v80:C4"), 0)
+    assert nudged(twin, "piano:v80:C4") < 0 == nudged(guidance, "piano:v80:C4")
 
 
 class TestTheBeat:
