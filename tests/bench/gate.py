@@ -128,7 +128,7 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
     if args.composed is not None:
         paths = sorted(args.composed.rglob("*.mid"))
         made = [tidy(read_midi(path).piece) for path in paths]
-        some = [p for p in made if tuned(p) and p.duration_s >= 60 and not gate.refusals(p)]
+        some = [p for p in made if tuned(p) and p.duration_s >= 30 and not gate.refusals(p)]
         sources["composed"] = some[: args.planted]
     faults = {name: planted(blind, pieces) for name, pieces in sources.items() if pieces}
     for name, found in faults.items():
