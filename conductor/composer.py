@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -51,6 +53,14 @@ log = logging.getLogger("composer")
 
 # How often a request that stands still looks whether it may go on.
 STANDSTILL_S = 0.02
+# A change that somebody waits for comes before what is composed for later, and behind sound and picture.
+LOWLY_NICE = 10
+
+
+def _step_back() -> None:
+    """Let this thread, and those it starts, wait for everybody else: what it composes is for later."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(LOWLY_NICE, os.nice(0)))
 
 
 class Section(Protocol):
@@ -85,6 +95,7 @@ class Desk:
         cancelled: requests that are not wanted any more.
         changes: by piece, the change that is composed; later ones take the place of earlier ones.
         urgent: changes whose first notes are still awaited.
+        lowly: the thread of what has time.
     """
 
     composer: Muse
@@ -94,6 +105,7 @@ class Desk:
     requests: asyncio.Queue[Compose] = field(default_factory=asyncio.Queue)
     changes: dict[str, Change] = field(default_factory=dict)
     urgent: set[str] = field(default_factory=set)
+    lowly: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, initializer=_step_back))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def work(self) -> None:
@@ -161,7 +173,7 @@ class Desk:
             )
 
         try:
-            return await asyncio.to_thread(compose)
+            return await loop.run_in_executor(self.lowly if isinstance(request, Compose) else None, compose)
         except ComposingCancelledError as error:
             return Refused(request.request_id, str(error), retryable=False)
         except ModelError as error:
@@ -212,6 +224,7 @@ async def run(folder: Path, composer: Muse) -> None:
         finally:
             desk.stopped.set()
             worker.cancel()
+            desk.lowly.shutdown(wait=False)
 
     server = await serve(folder / "composer.sock", handler)
     async with server:

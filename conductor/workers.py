@@ -27,7 +27,7 @@ BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 SOUND_AFTER_S = 30.0
 # Deaths before its first Hello that end the attempt to start a show.
 START_TRIES = 3
-NICE = {"composer": 10}
+NICE = {"composer": 5}
 # OpenMP's default spins idle threads, which starves the sound.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
 THREADS = {"composer": max(1, (os.cpu_count() or 2) - 2), "player": 1, "feed": 2}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import get_native_id
 
 from model.composing.composer import Take
 from model.composing.prompt import Prompt
@@ -25,6 +27,7 @@ class FakeMuse:
         self.step_s = step_s
         self.at_work = 0
         self.beside = 0
+        self.nice: dict[str, int] = {}
         self.breaks_after = 10**9
 
     def compose(
@@ -35,6 +38,7 @@ class FakeMuse:
         cancelled: Callable[[], bool] | None = None,
         committed: Callable[[Piece, float], None] | None = None,
     ) -> Take:
+        self.nice["change" if prompt.continue_from else "piece"] = os.getpriority(os.PRIO_PROCESS, get_native_id())
         self.at_work += 1
         self.beside = max(self.beside, self.at_work)
         try:

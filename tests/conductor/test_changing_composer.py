@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conductor.composer import run
+from conductor.composer import LOWLY_NICE, run
 from conductor.take import SEAM_S
 from conductor.wire import Cancel, Change, Compose, Composed, Hello, Message, Progress, Quit, Refused, Revised
 from model.composing.prompt import Prompt
@@ -95,6 +96,8 @@ async def test_a_change_does_not_wait_for_what_is_composed_and_that_waits_for_it
     order = [m for m in conductor.heard if isinstance(m, Revised | Progress)]
     first = next(n for n, m in enumerate(order) if isinstance(m, Revised))
     assert not [m for m in order[:first] if m.request_id == "next"]
+    # What is composed for later has the lower priority.
+    assert muse.nice == {"change": os.nice(0), "piece": max(os.nice(0), LOWLY_NICE)}
 
 
 async def test_a_second_change_of_the_same_piece_takes_the_place_of_the_first(conductor: Conductor) -> None:

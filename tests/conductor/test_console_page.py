@@ -51,3 +51,27 @@ async def test_the_page_shows_the_show_and_space_is_go(tmp_path: Path) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth") == 390
         assert errors == []
         await browser.close()
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")
+async def test_what_is_on_air_is_changed_from_the_page(tmp_path: Path) -> None:
+    text = "cues: [{id: one, name: Dawn, style: bach, duration: 3m}]"
+    show = running(tmp_path, text, player="--speed 1", composer="--seconds 1")
+    async with show as it, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = await browser.new_page()
+        expect.set_options(timeout=PATIENCE_S * 1000)
+        await page.goto(it.url)
+        await expect(page.locator("#air-name")).to_have_text("Dawn")
+        await page.fill("#change-style", "chopan")
+        await page.click("#change button")
+        await expect(page.locator("#say")).to_contain_text("did you mean chopin?")
+        await page.fill("#change-style", "jazz")
+        await page.fill("#change-with", "piano, bass")
+        await page.select_option("#change-energy", "high")
+        await page.click("#change button")
+        await expect(page.locator("#air-about")).to_contain_text("changing from bar")
+        await expect(page.locator("#change-style")).to_have_value("")
+        await expect(page.locator("#log")).to_contain_text("style jazz, instruments piano bass, energy 100")
+        await expect(page.locator("#air-about")).not_to_contain_text("from bar")
+        await browser.close()
