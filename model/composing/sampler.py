@@ -319,11 +319,11 @@ def _latest(candidate: Candidate, head: list[int], context: int) -> tuple[list[i
     body, where = candidate.tokens[-kept:] if kept else [], candidate.places[-kept:] if kept else []
     # The header stands where its music begins, as in training.
     passed = len(candidate.places) - kept
-    first = candidate.places[passed - 1] if passed else Clock(candidate.clock.length_ticks).step(VOCABULARY.start)
+    first = _own_place(candidate, passed)
     still: list[tuple[int, Place]] = []
     if passed and isinstance(candidate.clock, GivenClock):
         # What was told before, and is still to come, is told again.
-        still = candidate.clock.recall(sum(candidate.given[:passed]), _own_place(candidate, passed))
+        still = candidate.clock.recall(sum(candidate.given[:passed]), first)
         still = still[: context - len(head) - len(body) - 1]
     return (
         [*head, *(token for token, _ in still), *body],

@@ -60,11 +60,11 @@ def choose(rng: np.random.Generator, tokens: Ints, ticks: Ints, notes: Pairs) ->
     instruments = VOCABULARY.instrument_of[tokens[notes.on]]
     present = np.unique(instruments)
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.1:
         first, last = np.sort(rng.uniform(ticks[0], ticks[-1] + 1, 2))
         onsets = ticks[notes.on]
         return np.asarray((onsets >= first) & (onsets < last))
-    if len(present) > 1 and kind < 0.65:
+    if len(present) > 1 and kind < 0.6:
         given = rng.random(len(INSTRUMENTS)) < 0.5
         one, other = rng.choice(present, 2, replace=False)
         given[one], given[other] = True, False

@@ -50,7 +50,7 @@ class Recipe:
     volume: float = 0.3
     drop: float = 0.2
     mixup: float = 0.1
-    given: float = 0.12
+    given: float = 0.25
 
 
 PLAIN = Recipe(transpose=0, stretch=0.0, volume=0.0, drop=0.0, mixup=0.0, given=0.0)
