@@ -78,7 +78,12 @@ def _add_music(group: argparse._ArgumentGroup) -> None:
         help="such as chopin, bach, jazz, folk, rock; several at once: chopin:0.6,jazz:0.4; "
         "a change from one to another: 'chopin>jazz@60s'",
     )
-    group.add_argument("--instruments", default="", metavar="A,B", help="such as piano,strings,drums; no other plays")
+    group.add_argument(
+        "--instruments",
+        default="",
+        metavar="A,B",
+        help="such as piano,strings,drums; no other plays (those it begins with, or any)",
+    )
     length = group.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="length (4)")
     length.add_argument("--seconds", type=float, help="length in seconds")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.composing.prompt import Prompt, key_of
+from model.composing.prompt import MOST_INSTRUMENTS, Prompt, key_of
 from model.errors import PromptError, TokenError
 from model.instruments import BY_NAME, GROUPS
 from model.language.header import Header, find_key, groups_of
@@ -55,11 +55,15 @@ class Opening:
     words: Header
 
     def prompted(self, prompt: Prompt) -> Prompt:
-        """Return the prompt with style, instruments and key of the opening where it says none itself."""
+        """Return the prompt with style, instruments and key of the opening where it says none itself.
+
+        Whoever began goes on, and no other joins; an orchestra of more than a piece can ask for is left to the model.
+        """
+        playing = self.piece.instruments if len(self.piece.instruments) <= MOST_INSTRUMENTS else ()
         return replace(
             prompt,
             style=prompt.style if prompt.style is not None else self.words.style,
-            instruments=prompt.instruments or self.words.groups,
+            instruments=prompt.instruments or self.words.groups or playing,
             key=prompt.key or self.key,
         )
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from model.composing.opening import Opening, opening_of
-from model.composing.prompt import Prompt, key_of
+from model.composing.prompt import MOST_INSTRUMENTS, Prompt, key_of
 from model.errors import ModelError, PromptError
+from model.instruments import INSTRUMENTS
 from model.language.header import Header
 from model.language.tokenizer import decode, encode, to_text, to_ticks
 from model.language.vocabulary import VOCABULARY
@@ -119,17 +120,26 @@ def test_tempo_and_key_are_those_of_the_opening() -> None:
     opening = found(opening="lullaby", duration_s=60)
     assert (round(opening.tempo_bpm), opening.key, opening.words.style) == (75, "D#_major", "brahms")
     prompt = opening.prompted(Prompt(opening="lullaby"))
-    assert (prompt.key, prompt.style) == ("D#_major", "brahms")
+    assert (prompt.key, prompt.style, prompt.instruments) == ("D#_major", "brahms", ("piano", "choir"))
     said = opening.announce(Header(style="brahms"))
     assert (said.key, round(said.tempo_bpm or 0), said.beats_per_bar) == ("D#_major", 75, 3.0)
     assert said.groups == ("piano", "choir")
 
 
+def test_a_great_orchestra_is_left_to_the_model(tmp_path: Path) -> None:
+    everybody = Piece(tuple(Note(0.1 * n, i.low + 12, i.name, 0.5, 80) for n, i in enumerate(INSTRUMENTS)))
+    write_midi(everybody, tmp_path / "tutti.mid")
+    wishes = {"opening": str(tmp_path / "tutti.mid"), "duration_s": 30}
+    assert len(found(**wishes).piece.instruments) > MOST_INSTRUMENTS
+    assert found(**wishes).prompted(Prompt()).instruments == ()
+
+
 def test_what_the_prompt_says_itself_comes_first() -> None:
     wishes = {"opening": "lullaby", "duration_s": 60, "style": "jazz", "key": "d minor", "tempo_bpm": 120}
+    wishes["instruments"] = ["strings", "choir"]
     opening = found(**wishes)
     prompt = opening.prompted(Prompt.of(wishes))
-    assert (prompt.key, prompt.style) == ("D_minor", "jazz")
+    assert (prompt.key, prompt.style, prompt.instruments) == ("D_minor", "jazz", ("strings", "choir"))
     said = opening.announce(Header(style="jazz", groups=("guitar",), key="D_minor"))
     assert (said.groups, said.key) == (("guitar",), "D_minor")
     # The opening is in its own tempo; the one that is asked for begins after it.
