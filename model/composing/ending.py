@@ -72,6 +72,7 @@ class LastChord:
     drums_alone: bool = False
     struck: int = 0
     _classes: list[float] = field(default_factory=lambda: [0.0] * 12)
+    _heard: frozenset[int] = frozenset()
     _bass: int = 128
     _thickness: float = 1.0
 
@@ -81,8 +82,10 @@ class LastChord:
             self.struck += 1
             if row != _DRUMS:
                 self._bass = min(self._bass, pitch)
-        elif row != _DRUMS:
-            self._thickness += 0.02 * (sounding + 1 - self._thickness)
+        else:
+            self._heard |= {row}
+            if row != _DRUMS:
+                self._thickness += 0.02 * (sounding + 1 - self._thickness)
 
     def release(self, tick: int, pitch: int, lasted: int) -> None:
         """Take a note that ends, after so many ticks."""
@@ -97,7 +100,13 @@ class LastChord:
         return self._bass < 128 and self.struck >= min(round(self._thickness), MOST_NEEDED)
 
     def fitting(self) -> NDArray[np.bool_]:
-        """Return which note-ons may be a part of it, shape [vocabulary]: the triad, and nothing but the tonic below."""
+        """Return which note-ons may be a part of it, shape [vocabulary].
+
+        The triad, and nothing but the tonic below, by those who have played before.
+        """
+        return np.asarray(self._chord() & np.isin(VOCABULARY.instrument_of, list(self._heard) or range(_DRUMS + 1)))
+
+    def _chord(self) -> NDArray[np.bool_]:
         key = self.key or find_key(np.array(self._classes))
         strokes = _STROKES if self.struck or self.drums_alone else np.zeros_like(_STROKES)
         if key is None or self.drums_alone:

@@ -92,6 +92,17 @@ def test_nothing_hangs_over_and_drums_alone_end_with_a_stroke(instruments: tuple
             assert {n.offset_s for n in piece.notes if n.onset_s == 13.0 and n.instrument != "drums"} == {14.0}
 
 
+def test_only_those_who_played_before_strike_it() -> None:
+    chord = LastChord(1000, "C_major")
+    chord.feed(100, 0, 60, 0)
+    rows = {int(VOCABULARY.instrument_of[token]) for token in np.flatnonzero(chord.fitting())}
+    assert rows == {0}
+    chord.feed(200, 3, 40, 1)
+    chord.feed(1000, 0, 60, 0)
+    rows = {int(VOCABULARY.instrument_of[token]) for token in np.flatnonzero(chord.fitting())}
+    assert rows == {0, 3}
+
+
 def test_a_copy_goes_on_by_itself() -> None:
     grammar = Grammar(("piano",), 1500, last_chord=LastChord(1300, "C_major"))
     for token in walked(Grammar(("piano",), 600), 1)[:-1]:
