@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conductor.commands.output import ENDINGS, bar, check_output, write_piece
+from conductor.commands.output import ENDINGS, bar, check_output, first_interrupt, write_piece
 from conductor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     compose = subparsers.add_parser(
         "compose",
         help="compose a piece",
-        description="Compose a piece: several candidates, one of the best of which is written.",
+        description="Compose a piece: several candidates, one of the best of which is written. "
+        "Ctrl-C ends the piece where it is and writes it.",
         epilog=COMPOSE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -185,8 +186,8 @@ def run_compose(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     composer = Composer(args.checkpoint or SHIPPED)
-    with bar("composing") as tell:
-        take = composer.compose(prompt, progress=lambda fraction, _: tell(fraction))
+    with bar("composing") as tell, first_interrupt("ending it here") as interrupted:
+        take = composer.compose(prompt, progress=lambda fraction, _: tell(fraction), finish=interrupted)
     title = args.title or f"{prompt.style or take.piece.style or 'untitled'}, seed {prompt.seed}"
     report = write_piece(replace(take.piece, title=title), args.output)
     composed_s = sum(j.measures.seconds for j in take.judgements)

@@ -1,7 +1,11 @@
-"""Where a piece goes, by the ending of its name: MIDI, sound, picture or video."""
+"""Where a piece goes, by the ending of its name: MIDI, sound, picture or video; and how people see it coming."""
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,3 +84,24 @@ class bar:  # noqa: N801, reads as a verb where it is used
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
+
+
+@contextmanager
+def first_interrupt(what: str) -> Iterator[Callable[[], bool]]:
+    """Yield what says whether Ctrl-C was pressed; pressed a second time it ends the program, as ever.
+
+    Args:
+        what: what is done at the first, for the person who pressed it.
+    """
+    pressed: list[int] = []
+
+    def press(number: int, _: object) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)
+        print(f"\n{what} (Ctrl-C again: stop at once)", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +268,27 @@ class TestWhatComposeIsAsked:
         (tmp_path / "tune.txt").write_text("start piano:v80:C4")
         for value in ("start piano:v80:C4", str(tmp_path / "tune.txt")):
             assert self.asked("--opening-tokens", value)["opening_tokens"] == "start piano:v80:C4"
+
+
+def test_ctrl_c_ends_the_piece_where_it_is_and_writes_it(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    out = tmp_path / "cut.mid"
+    arguments = [
+        "compose",
+        "--minutes",
+        "30",
+        "--candidates",
+        "2",
+        "--checkpoint",
+        str(tiny_checkpoint),
+        "-o",
+        str(out),
+    ]
+    threading.Timer(4.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    before = signal.getsignal(signal.SIGINT)
+    assert main([*arguments, "--form", "free", "--threads", "1"]) == 0
+    assert signal.getsignal(signal.SIGINT) is before
+    piece = read_midi(out).piece
+    assert 1 < piece.duration_s < 1700
+    last_s = max(note.onset_s for note in piece.notes)
+    chord = [note.offset_s for note in piece.notes if note.onset_s > last_s - 0.01]
+    assert max(chord) - last_s > 1, "it closes on a chord that rings"
