@@ -14,7 +14,18 @@ from pathlib import Path
 
 OWN_PACKAGES = ("conductor", "model", "kernels", "streaming")
 # Modules with `add_parsers(subparsers)`. The first is light: what it knows is run without importing the others.
-COMMAND_MODULES = ("show", "composing", "music", "arranging", "quality", "training", "critic", "evaluation", "about", "kernels")
+COMMAND_MODULES = (
+    "show",
+    "composing",
+    "music",
+    "arranging",
+    "quality",
+    "training",
+    "critic",
+    "evaluation",
+    "about",
+    "kernels",
+)
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 

@@ -134,6 +134,6 @@ class Clock:
         self.tick += waited
         self.beat += waited / TICKS_PER_SECOND * self.bpm / 60.0
         self.chord = 0 if waited else min(self.chord + 1, CHORD - 1)
-        part = min(self.tick * PARTS // self.length_ticks, PARTS - 1)
+        part = min(self.tick * PARTS // max(1, self.length_ticks), PARTS - 1)
         countdown = min(max((self.length_ticks - self.tick) // TICKS_PER_SECOND, 0), COUNTDOWN_S - 1)
         return self.tick, self.beat, self.chord, part, countdown, self.sounding.step(token, self.tick)

@@ -22,7 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 
 from kernels.attention.patterns import Pattern
-from model.composing.sampler import KEPT
+from model.composing.rows import KEPT
 from model.language.sounding import SOUNDING
 from model.language.vocabulary import VOCABULARY
 from model.learning.plan import learned_by_muon

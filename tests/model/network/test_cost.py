@@ -15,7 +15,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from model.composing.sampler import KEPT
+from model.composing.rows import KEPT
 from model.language.sounding import SOUNDING
 from model.language.vocabulary import VOCABULARY
 from model.learning.corpus import Corpus
