@@ -65,10 +65,10 @@ def stretches(sections: Sequence[Section], start_s: float = 0.0, *, at_once: boo
     found: list[Stretch] = []
     for section in sections:
         now = max(section.start_s, start_s)
-        while at_once and len(found) < 2 and section.end_s - now > SECOND_S + FIRST_S:
-            later = now + (FIRST_S, SECOND_S)[len(found)]
-            found.append(Stretch(section, now, later))
-            now = later
+        for short_s in (FIRST_S, SECOND_S)[len(found) :] if at_once else ():
+            if section.end_s - now > 1.5 * short_s:
+                found.append(Stretch(section, now, now + short_s))
+                now += short_s
         parts = max(1, round((section.end_s - now) / STRETCH_S))
         edges = np.linspace(now, section.end_s, parts + 1).tolist()
         found += [Stretch(section, *pair) for pair in pairwise(edges)]

@@ -37,6 +37,31 @@ STEPS_A_STAGE = 1 << 20
 IS_TEMPO = np.array([VOCABULARY.tempo_of(token) is not None for token in range(len(VOCABULARY))])
 
 
+class _OneThreadEach:
+    """Lets torch compute on one thread while anybody composes: a few rows have little to share out."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = 1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = torch.get_num_threads()
+            self._inside += 1
+            torch.set_num_threads(1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.set_num_threads(self._before)
+
+
+_ONE_EACH = _OneThreadEach()
+
+
 @dataclass(slots=True)
 class Watch:
     """Who looks on while candidates grow.
@@ -174,17 +199,12 @@ class Sampler:
 
     def _by_groups(self, everyone: Sequence[Candidate], work: Callable[[list[Candidate]], None]) -> None:
         groups = [list(everyone[n :: self.threads]) for n in range(min(self.threads, len(everyone)))]
-        # A few rows have little to share out: torch takes longer on several threads than on one.
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with _ONE_EACH:
             if len(groups) == 1:
                 work(groups[0])
             elif groups:
                 with ThreadPoolExecutor(len(groups)) as pool:
                     list(pool.map(work, groups))
-        finally:
-            torch.set_num_threads(before)
 
     def _take_tempi(self, group: list[Candidate], settings: Settings) -> None:
         """Draw the last word of each header, its tempo."""

@@ -126,7 +126,8 @@ def test_read_anew_from_its_middle_it_is_what_a_window_is(found: tuple[Piece, li
     # A window that begins after all that one instant has.
     waits = VOCABULARY.wait_ticks[tokens] > 0
     starts = [n for n in range(1, len(tokens)) if waits[n] and not waits[n - 1]]
-    before = starts[int(where * len(starts))] if starts else 1
+    assume(bool(starts))
+    before = starts[int(where * len(starts))]
     now = int(VOCABULARY.wait_ticks[tokens[:before]].sum())
     row, window = woven(piece, given_notes), woven(piece, given_notes, before)
     clock = clock_of(piece, given_notes)
