@@ -240,6 +240,7 @@ class Program:
             logger.info("a player is heard from sample %d", self.sample)
         self._bridging = self.slate = False
         late_frames = (now - self._due_s) * self._fps
+        self._tell_time()
         # A player that caught up after a stall leaves us behind; hurrying by a tenth is not noticed.
         self._due_s += (0.9 if lead_s > LEAD_S else 1.0) / self._fps
         self._emit(heard=True, late_frames=late_frames)
@@ -250,8 +251,13 @@ class Program:
             logger.warning("no player is heard since sample %d: showing the slate", self._written)
         self._bridging, self.slate = True, slate
         late_frames = (now - self._due_s) * self._fps
+        self._tell_time()
         self._due_s += 1.0 / self._fps
         self._emit(heard=False, late_frames=late_frames)
+
+    def _tell_time(self) -> None:
+        """Leave in the ring when samples are on air, for those who play along."""
+        self._ring.air_ns = round(self._due_s * 1e9) - self.sample * 1_000_000_000 // SAMPLE_RATE
 
     def _emit(self, *, heard: bool, late_frames: float) -> None:
         start, end = self.sample, first_sample(self.index + 1, self._fps)

@@ -31,7 +31,7 @@ MARKS_KEPT = 16
 # Twice the room, so that a reader has time to copy before its oldest mark is replaced.
 _MARK_SLOTS = 2 * MARKS_KEPT
 # Words of the header.
-_MAGIC, _VERSION, _RATE, _CAPACITY, _WRITE, _READ, _MARK_COUNT = range(7)
+_MAGIC, _VERSION, _RATE, _CAPACITY, _WRITE, _READ, _MARK_COUNT, _AIR = range(8)
 _MARKS = 64
 _FRAME_BYTES = 2 * 4
 
@@ -155,6 +155,18 @@ class Ring:
     @read_index.setter
     def read_index(self, sample: int) -> None:
         self._words[_READ] = sample
+
+    @property
+    def air_ns(self) -> int:
+        """When sample 0 was on air, or would have been, by the monotonic clock; 0: nothing has been yet.
+
+        Sample `n` is on air `n / 48000` seconds later. Only the reader sets it, with everything it sends.
+        """
+        return int(self._words[_AIR])
+
+    @air_ns.setter
+    def air_ns(self, at_ns: int) -> None:
+        self._words[_AIR] = at_ns
 
     @property
     def room(self) -> int:
