@@ -23,6 +23,8 @@ from conductor import wire
 from conductor.errors import ConductorError, WireError
 from model.notes import Note
 from streaming.errors import StreamingError
+from streaming.mixer import LATENCY_SAMPLES
+from streaming.notetape import NoteTape
 from streaming.playout import Begun, Changed, News, Over, Playout
 from streaming.ring import Ring
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
@@ -57,6 +59,7 @@ class Player:
         # The feed may have gone on over silence while no player was there.
         ring.skip_to(ring.read_index)
         self._base = ring.write_index
+        self._tell_base()
         self._link: wire.Link | None = None
         self._waiting: deque[wire.Message] = deque(maxlen=_NEWS_KEPT)
         self._quit = asyncio.Event()
@@ -127,6 +130,7 @@ class Player:
                     started, anchor = now, max(self._ring.write_index, self._ring.read_index)
                     self._base += anchor - self._ring.write_index
                     self._ring.skip_to(anchor)
+                    self._tell_base()
                     continue
                 blocks = -(-behind // BLOCK_SAMPLES)
             for _ in range(min(blocks, _BURST_BLOCKS)):
@@ -139,6 +143,11 @@ class Player:
         # Marks first: the feed must know the piece when it reads its first sample.
         self._tell_news()
         self._ring.write(block)
+
+    def _tell_base(self) -> None:
+        """Let those who play along know where in the programme the playout's clock begins."""
+        if self._playout.tape is not None:
+            self._playout.tape.reset(self._base + LATENCY_SAMPLES)
 
     def _tell_news(self) -> None:
         for news in self._playout.take_news():
@@ -190,7 +199,10 @@ async def play(run: Path, *, fast: bool = False) -> None:
     """
     began = time.monotonic()
     with Ring.join(run / "programme.ring") as ring:
-        player = Player(ring, Playout(bed=not fast), fast=fast)
+        playout = Playout(bed=not fast)
+        # Fast, nobody can play along.
+        playout.tape = None if fast else NoteTape.join(run / "programme.notes")
+        player = Player(ring, playout, fast=fast)
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, player.quit)

@@ -18,6 +18,7 @@ from streaming.bed import drone
 from streaming.deck import Begun, Changed, Deck, Loaded, News, Over, Queue, Silent
 from streaming.levels import piece_gain_db
 from streaming.mixer import LATENCY_SAMPLES, Master
+from streaming.notetape import NoteTape
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, to_seconds
 
@@ -43,11 +44,13 @@ class Playout:
         sample: samples made so far; the next block begins here.
         master: the last stage, with its meters.
         orchestra: the synth.
+        tape: where what sounds is told, in samples of the synth's clock; None: nowhere.
     """
 
     def __init__(self, *, seed: int = 0, bed: bool = True) -> None:
         self.orchestra = Orchestra(seed=seed)
         self.master = Master(seed=seed)
+        self.tape: NoteTape | None = None
         self._with_bed = bed
         self._pieces: dict[int, Loaded] = {}
         self._decks: list[Deck | None] = [None] * DECKS
@@ -160,6 +163,8 @@ class Playout:
         played = timeline.take(self.orchestra.sample - deck.start)
         ends = {(deck.start + e.sample, e.note.pitch, e.note.instrument): deck.start + e.end_sample for e in played}
         self.orchestra.shorten(index, ends)
+        if self.tape is not None:
+            self.tape.shortened(index, ends, self.orchestra.sample)
         deck.timeline = timeline
 
     def fade(self, seconds: float) -> None:
@@ -219,6 +224,8 @@ class Playout:
         strikes.sort(key=lambda s: s.offset)
         if any(s.deck != BED for s in strikes):
             self._last_strike = now
+        if self.tape is not None:
+            self._tell(self.tape, strikes, now)
         stems = self.orchestra.process(strikes)
         playing = any(deck is not None for deck in self._decks[1:])
         expected = playing and now - self._last_strike < _EXPECT_FOR
@@ -230,12 +237,19 @@ class Playout:
         self._alarmed = self.master.alarm
         return block
 
+    def _tell(self, tape: NoteTape, strikes: Sequence[Strike], now: int) -> None:
+        """Tell those who play along of the notes of pieces."""
+        for strike in strikes:
+            deck = self._decks[strike.deck] if strike.deck != BED else None
+            if deck is not None:
+                tape.struck(now + strike.offset, strike.length_samples, strike.note, strike.deck, deck.gain)
+
     def _end(self, until: int) -> None:
         """Tell of the pieces that end before a sample."""
         for index, deck in enumerate(self._decks[1:], start=1):
             if deck is not None and not deck.ended and deck.end < until:
                 deck.ended = True
-                self._news.append(Over(deck.number, deck.end + LATENCY_SAMPLES))
+                self._tell_over(deck.number, deck.end)
                 if self._current == index:
                     self._plan_next(deck.end)
                     self._current = None
@@ -291,6 +305,8 @@ class Playout:
         self._decks[index] = Deck(number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels)
         self._current = index
         self._news.append(Begun(number, at + LATENCY_SAMPLES))
+        if self.tape is not None:
+            self.tape.begun(number, at)
 
     def _free_deck(self) -> int:
         """Return a deck without a piece; if all are taken, the one that began first is cleared."""
@@ -309,11 +325,18 @@ class Playout:
         if deck is None:
             return
         self.orchestra.release(index, within_s=0.01)
+        if self.tape is not None:
+            self.tape.cleared(index, self.orchestra.sample)
         if not deck.ended:
-            self._news.append(Over(deck.number, self.orchestra.sample + LATENCY_SAMPLES))
+            self._tell_over(deck.number, self.orchestra.sample)
         self._decks[index] = None
         if self._current == index:
             self._current = None
+
+    def _tell_over(self, number: int, sample: int) -> None:
+        self._news.append(Over(number, sample + LATENCY_SAMPLES))
+        if self.tape is not None:
+            self.tape.over(number, sample)
 
     def _move(self, index: int) -> None:
         """Move a fader on by a block; a deck that has faded out is cleared."""
