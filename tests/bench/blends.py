@@ -28,13 +28,13 @@ from model.composing.composer import Composer
 from model.composing.prompt import Prompt
 from model.composing.sampler import Sampler
 from model.critic.spans import span_of
-from model.errors import ModelError
 from model.language.context import Clock, Context
 from model.language.header import Header
 from model.language.vocabulary import OWN_STYLES, VOCABULARY, style_token
 from model.network.checkpoint import SHIPPED
 from model.network.transformer import Places
-from tests.bench.hardware import described, facts, green
+from tests.bench import ready
+from tests.bench.hardware import described, facts
 
 TESTS = ("tests/model/composing/test_growing.py", "tests/model/composing/test_blend.py")
 PAIRS = (
@@ -110,15 +110,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn (1)")
     parser.add_argument("--threads", type=int, default=2, help="processor cores (2)")
     args = parser.parse_args()
-    if not green(TESTS):
-        print("the tests of blending are red: nothing is reported")
-        return 1
-    torch.set_num_threads(args.threads)
-    try:
-        composer = Composer(args.checkpoint)
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return 2
+    composer = ready.composer(args.checkpoint, TESTS, args.threads)
     if composer.critic is None:
         print(f"{args.checkpoint}: there is no critic beside it", file=sys.stderr)
         return 2

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from model.composing.blend import main_style
@@ -24,7 +23,6 @@ from model.composing.composer import Composer
 from model.composing.controls import MAJOR, MINOR
 from model.composing.prompt import Prompt
 from model.composing.quality import LEAST_PRESENCE
-from model.errors import ModelError
 from model.evaluation.endings import find_ending
 from model.evaluation.structure import theme_recall
 from model.instruments import members
@@ -33,8 +31,9 @@ from model.language.vocabulary import PITCH_CLASSES
 from model.midi import write_midi
 from model.network.checkpoint import SHIPPED
 from model.notes import Piece
+from tests.bench import ready
 from tests.bench.best_of_n import CUES
-from tests.bench.hardware import described, facts, green
+from tests.bench.hardware import described, facts
 
 TESTS = ("tests/model/composing/test_composer.py", "tests/model/composing/test_growing.py")
 LENGTHS_S = (30.0, 60.0, 100.0, 150.0, 240.0)
@@ -138,15 +137,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2, help="processor cores (2)")
     parser.add_argument("--save", type=Path, metavar="DIR", help="keep the pieces as MIDI")
     args = parser.parse_args()
-    if not green(TESTS):
-        print("the tests of the composer are red: nothing is reported")
-        return 1
-    torch.set_num_threads(args.threads)
-    try:
-        composer = Composer(args.checkpoint)
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return 2
+    composer = ready.composer(args.checkpoint, TESTS, args.threads)
     planned, free = [], []
     for n, prompt in enumerate(tqdm(prompts(args.pieces, args.candidates), unit="piece", disable=None)):
         planned.append((prompt, composer.compose(prompt).piece))
