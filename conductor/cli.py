@@ -24,6 +24,7 @@ COMMAND_MODULES = (
     "critic",
     "evaluation",
     "about",
+    "ports",
     "kernels",
 )
 EXIT_ERROR = 2

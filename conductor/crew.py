@@ -14,8 +14,10 @@ from conductor.errors import WireError
 from conductor.stage import RunFolder, ShowOptions
 from conductor.take import BED, Take
 from conductor.workers import Worker, command
+from streaming.midiout import MidiRoute
 
 NAMES = ("feed", "player", "composer")
+MIDI_OUT = "midi_out"
 ANSWER_WAIT_S = 10.0
 
 # How a worker is started: its name to its command line.
@@ -33,7 +35,7 @@ def commands_of(options: ShowOptions, run: RunFolder) -> Commands:
     if options.checkpoint:
         composer += ("--checkpoint", str(options.checkpoint.resolve()))
     own = {"feed": feed, "player": fast, "composer": composer}
-    return lambda name: command(name, run.path, *own[name])
+    return lambda name: command(name, run.path, *own.get(name, ()))
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Heard:
 
 
 class Crew:
-    """The three workers together.
+    """The workers together.
 
     Args:
         run: the run folder.
@@ -59,6 +61,7 @@ class Crew:
         on_message: called with every message that is for the show.
         on_up, on_down: called with the worker's name (and why it is gone).
         bed: what is heard and drawn while nothing else is.
+        midi: where the notes are sent, by a fourth worker; None: nowhere.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class Crew:
         on_message: Callable[[wire.Message], None],
         on_up: Callable[[str], None],
         on_down: Callable[[str, str], None],
+        midi: MidiRoute | None = None,
     ) -> None:
         self.heard = Heard()
         self._bed = bed
+        self._midi = midi
         self._announced: dict[int, Take] = {}
         self._resumed = False
         self._next = ""
@@ -90,7 +95,7 @@ class Crew:
                 on_up=lambda name=name: self._up(name),  # type: ignore[misc]
                 on_down=lambda reason, name=name: self._down(name, reason),  # type: ignore[misc]
             )
-            for name in NAMES
+            for name in (*NAMES, *((MIDI_OUT,) if midi else ()))
         }
 
     def send(self, name: str, message: wire.Message) -> None:
@@ -103,12 +108,17 @@ class Crew:
         """Give a piece to the player and the feed, under a number."""
         self._announced[number] = take
         self.send("player", take.load(number))
-        self.send("feed", take.announce(number))
+        self.announce(number, take)
 
     def announce(self, number: int, take: Take) -> None:
-        """Let the feed draw a piece that the player has as it is now."""
+        """Let the feed draw a piece that the player has as it is now, and those who play along know its tempo."""
         self._announced[number] = take
         self.send("feed", take.announce(number))
+        self._tell_tempi(number, take)
+
+    def _tell_tempi(self, number: int, take: Take) -> None:
+        if self._midi is not None:
+            self.send(MIDI_OUT, wire.Tempi(number, take.tempi))
 
     def know(self, pieces: dict[int, Take]) -> None:
         """Remember pieces that workers of an earlier conductor have already."""
@@ -188,7 +198,8 @@ class Crew:
 
     async def stop(self, wait_s: float) -> None:
         """End all workers: first who makes, last who sends."""
-        await asyncio.gather(self.workers["composer"].stop(wait_s), self.workers["player"].stop(wait_s))
+        first = [worker.stop(wait_s) for name, worker in self.workers.items() if name != "feed"]
+        await asyncio.gather(*first)
         await self.workers["feed"].stop(wait_s)
 
     # --- what the workers say ---
@@ -218,6 +229,11 @@ class Crew:
             self.send("feed", wire.Next(self._next))
             if self._record is not None:
                 self._start_recording()
+        elif name == MIDI_OUT and (to := self._midi) is not None:
+            for number, take in self._announced.items():
+                self._tell_tempi(number, take)
+            route = wire.Route(to.port, dict(to.channels), to.clock, to.latency_ms, to.programs)
+            self.send(MIDI_OUT, route)
         self._on_up(name)
 
     def _down(self, name: str, reason: str) -> None:

@@ -16,6 +16,7 @@ from model.composing.prompt import LONGEST_S, MOST_CANDIDATES, MOST_INSTRUMENTS,
 from model.errors import PromptError
 from model.instruments import BY_NAME, GROUPS, members
 from model.language.vocabulary import OWN_STYLES, STYLES
+from streaming.midiout import EARLIEST_MS, LATEST_MS
 
 MAX_HANG_S = 30.0
 MORPH_S = (2.0, 120.0)
@@ -144,6 +145,32 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _channels(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict) or not value:
+        raise ValueError("should name instruments and their channels, such as {piano: 1, drums: 10}")
+    found: dict[str, int] = {}
+    for name, channel in value.items():
+        try:
+            instruments = members(str(name))
+        except KeyError:
+            known = sorted({*BY_NAME, *GROUPS})
+            raise ValueError(f'the instrument "{name}" is unknown{did_you_mean(str(name), known)}') from None
+        if isinstance(channel, bool) or not isinstance(channel, int) or not 1 <= channel <= 16:
+            raise ValueError(f"{name}: a channel is 1 to 16, not {channel!r}")
+        found.update(dict.fromkeys(instruments, channel))
+    return found
+
+
+def _latency(value: Any) -> float:
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?) ?(ms|s)?", str(value).strip())
+    if not found or (found[2] is None and float(found[1])):
+        raise ValueError(f"should be a time such as 20ms or -150ms, not {value!r}")
+    milliseconds = float(found[1]) * (1000 if found[2] == "s" else 1)
+    if not EARLIEST_MS >= milliseconds >= LATEST_MS:
+        raise ValueError(f"from {LATEST_MS:g}ms (sent later) to {EARLIEST_MS:g}ms (earlier), not {value!r}")
+    return milliseconds
+
+
 Duration = Annotated[float, PlainValidator(parse_duration)]
 FollowValue = Annotated[Follow, PlainValidator(_follow)]
 StyleValue = Annotated[Style | None, _said(_style)]
@@ -153,6 +180,8 @@ Energy = Annotated[Course | None, _said(energy_of)]
 Tempo = Annotated[float, Field(ge=20, le=250)]
 Silence = Annotated[float, PlainValidator(_silence)]
 Seconds = Annotated[float, PlainValidator(_seconds)]
+Channels = Annotated[dict[str, int], PlainValidator(_channels)]
+Latency = Annotated[float, PlainValidator(_latency)]
 Instruments = Annotated[tuple[str, ...], PlainValidator(_instruments)]
 Text = Annotated[str, BeforeValidator(_text)]
 Candidates = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
@@ -252,6 +281,16 @@ class EndlessPart(ControlsPart):
     poll: Any = None
 
 
+class MidiPart(Part):
+    """`midi`: a port that the show's notes are sent to."""
+
+    port: Annotated[Text, Field(min_length=1)]
+    channels: Channels | None = None
+    clock: bool = False
+    latency: Latency = 0.0
+    programs: bool = False
+
+
 class SetlistPart(Part):
     """The whole file."""
 
@@ -260,6 +299,7 @@ class SetlistPart(Part):
     defaults: DefaultsPart = DefaultsPart()
     cues: list[CuePart] = []
     endless: EndlessPart | None = None
+    midi: MidiPart | None = None
 
 
 # Which keys are known where, for "did you mean".
@@ -272,4 +312,5 @@ PARTS: dict[str, type[Part]] = {
     "prompt": PromptPart,
     "obs": ObsPart,
     "endless": EndlessPart,
+    "midi": MidiPart,
 }

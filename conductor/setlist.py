@@ -21,6 +21,7 @@ from conductor.schema import (
     PARTS,
     ControlsPart,
     Follow,
+    MidiPart,
     PromptPart,
     SetlistPart,
     known_style,
@@ -31,6 +32,7 @@ from model.composing.course import Course, density_of, energy_of
 from model.composing.opening import opening_of
 from model.composing.prompt import Prompt
 from model.errors import ModelError
+from streaming.midiout import CHANNELS, MidiRoute
 
 __all__ = ["Controls", "Cue", "Endless", "Follow", "Setlist", "load_setlist"]
 
@@ -167,13 +169,14 @@ class Endless:
 
 @dataclass(frozen=True, slots=True)
 class Setlist:
-    """A checked setlist; `ahead` is how many pieces are composed before their moment."""
+    """A checked setlist; `ahead` is how many pieces are composed before their moment, `midi` where notes go too."""
 
     title: str
     cues: tuple[Cue, ...]
     endless: Endless | None = None
     ahead: int = 2
     path: Path = Path("setlist.yaml")
+    midi: MidiRoute | None = None
 
 
 def load_setlist(path: Path) -> Setlist:
@@ -357,4 +360,10 @@ def _build(parts: SetlistPart, path: Path) -> Setlist:
             controls=_controls(wish, parts.defaults),
             seed=wish.seed,
         )
-    return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path)
+    return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path, _midi(parts.midi))
+
+
+def _midi(wish: MidiPart | None) -> MidiRoute | None:
+    if wish is None:
+        return None
+    return MidiRoute(wish.port, wish.channels or CHANNELS, wish.clock, wish.latency, wish.programs)

@@ -16,7 +16,7 @@ from conductor import wire
 from conductor.chronicle import Chronicle
 from conductor.clock import Clock, SystemClock
 from conductor.commission import Commissions
-from conductor.crew import Commands, Crew, commands_of
+from conductor.crew import MIDI_OUT, Commands, Crew, commands_of
 from conductor.cue import Phase, State
 from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
@@ -83,6 +83,8 @@ class Show:
             on_message=self._hear,
             on_up=self._up,
             on_down=self._down,
+            # As fast as it goes, nobody can play along.
+            midi=None if options.fast else setlist.midi,
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
         self.commissions = Commissions(
@@ -227,6 +229,9 @@ class Show:
             case wire.FeedStatus(readers=readers):
                 if self._obs:
                     self._obs.feed_readers(readers)
+            case wire.PortNews(there, text):
+                (self.chronicle.say if there else self.chronicle.warn)(text)
+                self.chronicle.log("midi", detail=text)
             case wire.Fault(worker, reason):
                 self.chronicle.warn(f"{worker}: {reason}")
                 self.chronicle.log("fault", detail=f"{worker}: {reason}")
@@ -303,7 +308,8 @@ class Show:
             self.crew.record(self.options.record)
         # The composer loads its weights meanwhile; the bed is heard without it.
         starting = {asyncio.create_task(self.crew.workers[name].start()) for name in ("feed", "player")}
-        self._spawn(self._watch_composer())
+        for name in self.crew.workers.keys() - {"feed", "player"}:
+            self._spawn(self._watch(name))
         ending = asyncio.create_task(self._end.wait())
         try:
             pending: set[asyncio.Task[Any]] = set(starting)
@@ -319,13 +325,16 @@ class Show:
         if self._obs and not self._end.is_set():
             self._spawn(self._start_obs(self._obs))
 
-    async def _watch_composer(self) -> None:
-        """End the show when the composer cannot be started at all: nothing will ever be played."""
+    async def _watch(self, name: str) -> None:
+        """Start a worker beside the show; without the composer nothing will ever be played, and it ends."""
         try:
-            await self.crew.workers["composer"].start()
+            await self.crew.workers[name].start()
         except ConductorError as error:
-            self._failure = str(error)
-            self._end.set()
+            if name == MIDI_OUT:
+                self.chronicle.warn(f"no notes are sent to MIDI: {error}")
+            else:
+                self._failure = str(error)
+                self._end.set()
 
     async def _start_obs(self, obs: Obs) -> None:
         if self.options.stream:

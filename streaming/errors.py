@@ -2,9 +2,12 @@
 
 StreamingError
 ├── SynthError       the orchestra cannot be built or played
+│   ├── PatchError   a patch file is wrong; says where
+│   └── SoundFontError   a SoundFont cannot be read or played
 ├── RingError        the shared ring of audio cannot be made or opened
 ├── EncodeError      a file or stream cannot be written (disk full, no permission)
 ├── FeedError        a listener or a port cannot be served
+├── MidiPortError    a MIDI port is not there, or takes nothing (retryable)
 └── ObsError         OBS cannot be reached or refused (retryable)
 """
 
@@ -19,6 +22,14 @@ class SynthError(StreamingError):
     """The orchestra cannot be built or played."""
 
 
+class PatchError(SynthError):
+    """A patch file cannot be read, or something in it is wrong; says where."""
+
+
+class SoundFontError(SynthError):
+    """A SoundFont cannot be read or played; says which and why."""
+
+
 class RingError(StreamingError):
     """The shared ring of audio cannot be made or opened."""
 
@@ -29,6 +40,12 @@ class EncodeError(StreamingError):
 
 class FeedError(StreamingError):
     """A port or a viewer cannot be served."""
+
+
+class MidiPortError(StreamingError):
+    """A MIDI port is not there, or takes nothing."""
+
+    retryable = True
 
 
 class ObsError(StreamingError):

@@ -1,4 +1,4 @@
-"""Messages between the conductor and its three workers.
+"""Messages between the conductor and its workers.
 
 Each worker listens on a Unix socket in the show's run folder, so that it
 outlives a conductor that dies and serves the next one. A message is one line
@@ -9,6 +9,7 @@ from conductor.wire.composing import Cancel, Change, Compose, Composed, Progress
 from conductor.wire.link import Link, connect, serve
 from conductor.wire.message import Fault, Hello, MarkRow, Message, NoteRow, Quit, decode, encode
 from conductor.wire.playing import Drop, Ended, Fade, Follow, Go, Levels, Load, Replaced, Revise, Started
+from conductor.wire.sending import PortNews, Route, Tempi
 from conductor.wire.showing import Announce, Answer, FeedStatus, Next, Offer, Record
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Next",
     "NoteRow",
     "Offer",
+    "PortNews",
     "Progress",
     "Quit",
     "Record",
@@ -41,7 +43,9 @@ __all__ = [
     "Replaced",
     "Revise",
     "Revised",
+    "Route",
     "Started",
+    "Tempi",
     "connect",
     "decode",
     "encode",
