@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.notes import Note
+from streaming.room import DEFAULT_ROOM
+from streaming.steering import Steering
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline
 
 
@@ -15,6 +20,8 @@ class Loaded:
     Attributes:
         own_gain_db: asked for; `gain_db`: with what brings the piece to the programme's loudness.
         levels: as of `Deck`.
+        room: in which it is played.
+        course: float64 [moments], how loud it is expected to be.
     """
 
     notes: tuple[Note, ...]
@@ -22,6 +29,8 @@ class Loaded:
     own_gain_db: float
     gain_db: float
     levels: list[tuple[int, float]] = field(default_factory=list)
+    room: str = DEFAULT_ROOM
+    course: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(slots=True)
@@ -33,6 +42,7 @@ class Deck:
         end: sample at which it has ended (for the bed: begins again).
         gain, towards, slope: the fader, where it goes, and how far in a block.
         levels: (sample of the piece, gain_db) from where on notes are played at another level.
+        steering: what moves `trim_db`, the gain that brings the whole to its loudness; None for the bed.
     """
 
     number: int
@@ -45,6 +55,8 @@ class Deck:
     slope: float = 0.0
     ended: bool = False
     levels: list[tuple[int, float]] = field(default_factory=list)
+    steering: Steering | None = None
+    trim_db: float = 0.0
 
     @property
     def notes(self) -> tuple[Note, ...]:

@@ -22,7 +22,8 @@ K_WEIGHTING: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = (
 )
 # 400 ms are exactly 75 blocks.
 _MOMENTARY_BLOCKS = 75
-_STEP_BLOCKS = 19
+# So often a window of 400 ms is looked at.
+STEP_BLOCKS = 19
 _BIN_LU = 0.1
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
@@ -40,11 +41,17 @@ def to_db(gain: float) -> float:
     return max(-120.0, 20.0 * float(np.log10(gain))) if gain > 0 else -120.0
 
 
+def to_gain(db: float) -> float:
+    """Return the gain of a level in dB."""
+    return float(10.0 ** (db / 20.0))
+
+
 class BlockFilter:
-    """A recursive filter that takes a whole block as two matrix products.
+    """A recursive filter that takes a whole block as one matrix product.
 
     The recursion, a sample at a time, would be slow in Python. Within a block the
-    filter is a convolution with its impulse response, plus what its state still gives.
+    filter is a convolution with its impulse response, plus what its state still gives;
+    both, and the state to come, are rows of one matrix.
     """
 
     def __init__(self, sections: Sequence[tuple[Sequence[float], Sequence[float]]], channels: int = 2) -> None:
@@ -64,17 +71,45 @@ class BlockFilter:
             powers.append(powers[-1] @ step)
         response = np.array([b[0], *(read @ p[:, 0] for p in powers[: size - 1])])
         lag = np.arange(size)[:, None] - np.arange(size)[None]
-        self._convolve = np.where(lag >= 0, response[np.maximum(lag, 0)], 0.0)
-        self._ringing = np.stack([read @ p for p in powers[:size]])
-        self._leap = powers[size]
-        self._gather = np.stack([powers[size - 1 - n][:, 0] for n in range(size)], axis=1)
-        self._state = np.zeros((order, channels))
+        convolve = np.where(lag >= 0, response[np.maximum(lag, 0)], 0.0)
+        ringing = np.stack([read @ p for p in powers[:size]])
+        gather = np.stack([powers[size - 1 - n][:, 0] for n in range(size)], axis=1)
+        self._rows = np.block([[convolve, ringing], [gather, powers[size]]])
+        self._seen = np.zeros((size + order, channels))
+        self._order = order
+        self._leaps = powers[size]
 
     def process(self, block: Array) -> Array:
         """Return the filtered block, float64 [256, channels]."""
-        out = self._convolve @ block + self._ringing @ self._state
-        self._state = self._leap @ self._state + self._gather @ block
-        return out
+        self._seen[:BLOCK_SAMPLES] = block
+        out = self._rows @ self._seen
+        self._seen[BLOCK_SAMPLES:] = out[BLOCK_SAMPLES:]
+        return out[:BLOCK_SAMPLES]
+
+    def process_many(self, blocks: Array) -> Array:
+        """Return filtered blocks that follow each other; cheaper than one after the other.
+
+        Args:
+            blocks: float64 [n, 256, channels].
+
+        Returns:
+            float64 [256, n, channels].
+        """
+        count, size, channels = blocks.shape
+        wide = np.zeros((size + self._order, count, channels))
+        wide[:size] = blocks.transpose(1, 0, 2)
+        # The state each block leaves behind if it began from rest; then what the blocks before it add.
+        alone = (self._rows[size:, :size] @ wide[:size].reshape(size, -1)).reshape(self._order, count, channels)
+        state = self._seen[size:]
+        for index in range(count):
+            wide[size:, index] = state
+            state = self._leaps @ state + alone[:, index]
+        self._seen[size:] = state
+        return (self._rows[:size] @ wide.reshape(size + self._order, -1)).reshape(size, count, channels)
+
+    def forget(self) -> None:
+        """Begin again from rest: a state that dies away for ever ends in numbers that are slow to reckon with."""
+        self._seen[BLOCK_SAMPLES:] = 0.0
 
 
 class TruePeak:
@@ -89,49 +124,85 @@ class TruePeak:
             offset = n - phase
             at = np.round((offset + _TAPS // 2) * _OVERSAMPLING).astype(int)
             bank[:, p] = np.sinc(offset) * window[at]
-        self._bank = np.ascontiguousarray(bank / bank.sum(axis=0))
-        self._past = np.zeros((2, BLOCK_SAMPLES + _TAPS - 1))
+        # The first phase is the samples themselves.
+        self._bank = np.ascontiguousarray((bank / bank.sum(axis=0))[:, 1:], np.float32)
+        # No curve rises further over its samples than this.
+        self._overshoot = float(np.abs(self._bank).sum(axis=0).max())
+        self._past = np.zeros((2, BLOCK_SAMPLES + _TAPS - 1), np.float32)
         # Made once: a view of what is in `_past` at the time it is looked at.
         self._windows = np.lib.stride_tricks.sliding_window_view(self._past, _TAPS, axis=1)
+        self._last = 0.0
 
-    def process(self, block: Array) -> float:
+    def process(self, block: Array, above: float = 0.0) -> float:
         """Return the peak (linear) of a block and of what lay under its edge with the block before.
 
         Args:
             block: float64 [256, 2].
+            above: below this the peak of the samples alone may be given, which is cheaper.
         """
         past = self._past
         past[:, : _TAPS - 1] = past[:, BLOCK_SAMPLES:]
         past[:, _TAPS - 1 :] = block.T
-        return float(max(np.abs(self._windows @ self._bank).max(), np.abs(block).max()))
+        highest = max(float(block.max()), -float(block.min()))
+        around, self._last = max(highest, self._last), highest
+        if around * self._overshoot <= above:
+            return highest
+        between = self._windows @ self._bank
+        return max(highest, float(between.max()), -float(between.min()))
 
 
 class Meter:
     """Momentary and integrated loudness of a programme without end.
 
     The gated blocks go into bins of 0.1 LU, so that two days take no more room than a minute.
+    Blocks are weighed a step at a time, 19 of them (101 ms).
+
+    Attributes:
+        steps: whole steps weighed so far.
+        step_power: mean K-weighted power of the last one, both channels added.
     """
 
     def __init__(self) -> None:
         self._weighting = BlockFilter(K_WEIGHTING)
+        self._waiting = np.zeros((STEP_BLOCKS, BLOCK_SAMPLES, 2))
+        self._held = 0
         self._recent: deque[float] = deque(maxlen=_MOMENTARY_BLOCKS)
-        self._blocks = 0
         self._counts = np.zeros(int(-_ABSOLUTE_GATE_LUFS / _BIN_LU) + 100, np.int64)
         self._powers = np.zeros(len(self._counts))
+        self.steps = 0
+        self.step_power = 0.0
 
-    def process(self, block: Array) -> float:
-        """Take a block in and return its K-weighted power, both channels added.
+    def process(self, block: Array) -> bool:
+        """Take a block in and return whether a step is complete with it.
 
         Args:
             block: float64 [256, 2].
         """
-        weighted = self._weighting.process(block)
-        power = float(np.vdot(weighted, weighted)) / BLOCK_SAMPLES
-        self._recent.append(power)
-        self._blocks += 1
-        if self._blocks % _STEP_BLOCKS == 0 and len(self._recent) == _MOMENTARY_BLOCKS:
+        self._waiting[self._held] = block
+        self._held += 1
+        if self._held < STEP_BLOCKS:
+            return False
+        self.begin()
+        self.steps += 1
+        self.step_power = sum(list(self._recent)[-STEP_BLOCKS:]) / STEP_BLOCKS
+        if len(self._recent) == _MOMENTARY_BLOCKS:
             self._count()
-        return power
+        return True
+
+    def begin(self) -> None:
+        """Weigh what waits and begin a step with the next block."""
+        if not self._held:
+            return
+        blocks = self._waiting[: self._held]
+        self._held = 0
+        if not blocks.any():
+            self._weighting.forget()
+            self._recent.extend([0.0] * len(blocks))
+            return
+        weighted = self._weighting.process_many(blocks)
+        np.square(weighted, out=weighted)
+        powers = weighted.sum(axis=0).sum(axis=1) / BLOCK_SAMPLES
+        self._recent.extend(float(p) for p in powers)
 
     def _count(self) -> None:
         power = sum(self._recent) / _MOMENTARY_BLOCKS

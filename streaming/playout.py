@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from model.notes import Note
 from streaming import splice
 from streaming.bed import drone
+from streaming.calibration import levels_of
 from streaming.deck import Begun, Changed, Deck, Loaded, News, Over, Queue, Silent
-from streaming.levels import piece_gain_db
-from streaming.mixer import LATENCY_SAMPLES, Master
+from streaming.levels import integrated_lufs
+from streaming.loudness import SILENCE_LUFS, to_gain
+from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES, Master
 from streaming.notetape import NoteTape
+from streaming.room import DEFAULT_ROOM
+from streaming.steering import Steering, moved
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, to_seconds
 
@@ -27,7 +31,10 @@ __all__ = ["Begun", "Changed", "News", "Over", "Playout", "Silent"]
 log = logging.getLogger(__name__)
 
 BED = 0
-BED_DB = -9.0
+# So far under the pieces that it does not count for the loudness of the programme: the gate is at -10 LU.
+BED_DB = -12.0
+TARGET_LUFS = -14.0
+_GAIN_RANGE_DB = (-24.0, 24.0)
 BED_IN_S, BED_OUT_S = 1.5, 1.0
 # A piece ends a little after its last key is let go: the strings ring.
 RELEASE_S = 1.0
@@ -44,13 +51,26 @@ class Playout:
         sample: samples made so far; the next block begins here.
         master: the last stage, with its meters.
         orchestra: the synth.
+        levels: what its notes measure.
+        stems: float32 [256, 2 x instruments], what the orchestra gave to the last block.
         tape: where what sounds is told, in samples of the synth's clock; None: nowhere.
+
+    Args:
+        seed: of the instruments' tables and the rooms.
+        bed: whether something sounds where no piece does.
+        lufs: integrated loudness each piece is brought to.
+        dbtp: true peak that nothing passes.
     """
 
-    def __init__(self, *, seed: int = 0, bed: bool = True) -> None:
+    def __init__(
+        self, *, seed: int = 0, bed: bool = True, lufs: float = TARGET_LUFS, dbtp: float = CEILING_DBTP
+    ) -> None:
         self.orchestra = Orchestra(seed=seed)
-        self.master = Master(seed=seed)
+        self.levels = levels_of(self.orchestra, f"synth {seed}")
+        self.master = Master(seed=seed, dbtp=dbtp)
+        self._lufs = lufs
         self.tape: NoteTape | None = None
+        self.stems = np.zeros((BLOCK_SAMPLES, 0), np.float32)
         self._with_bed = bed
         self._pieces: dict[int, Loaded] = {}
         self._decks: list[Deck | None] = [None] * DECKS
@@ -68,9 +88,22 @@ class Playout:
 
     # --- orders --------------------------------------------------------------------
 
-    def load(self, number: int, notes: Sequence[Note], duration_s: float, gain_db: float = 0.0) -> None:
-        """Keep a piece; number 0 is the bed."""
-        self._pieces[number] = Loaded(tuple(notes), duration_s, gain_db, gain_db + piece_gain_db(notes))
+    def load(
+        self, number: int, notes: Sequence[Note], duration_s: float, gain_db: float = 0.0, room: str = DEFAULT_ROOM
+    ) -> None:
+        """Keep a piece; number 0 is the bed.
+
+        Args:
+            number: it is known by.
+            notes: of the piece.
+            duration_s: its length.
+            gain_db: against the programme's loudness.
+            room: of `streaming.room.ROOMS`, or `dry`.
+        """
+        own = self._gain_db(notes, room)
+        piece = Loaded(tuple(notes), duration_s, gain_db, gain_db + own, room=room)
+        piece.course = self._course(piece)
+        self._pieces[number] = piece
         if number == BED and (deck := self._decks[0]) is not None:
             # The new bed comes in when the old one is out.
             deck.move(0.0, BED_OUT_S)
@@ -143,19 +176,40 @@ class Playout:
         played = max((now - deck.start for _, deck in decks), default=0)
         at = max(to_samples(from_s), played)
         late = at > to_samples(from_s)
-        gain_db = piece.own_gain_db + piece_gain_db([n for n in notes if to_samples(n.onset_s) >= at])
+        gain_db = piece.own_gain_db + self._gain_db([n for n in notes if to_samples(n.onset_s) >= at], piece.room)
         piece.notes = splice.joined(piece.notes, notes, at)
         piece.duration_s = max(duration_s, to_seconds(at))
         piece.levels = [*((since, db) for since, db in piece.levels if since < at), (at, gain_db)]
+        piece.course = self._course(piece)
         for index, deck in decks:
             self._retime(index, deck, piece.notes)
             deck.levels = piece.levels
+            if deck.steering is not None:
+                deck.steering.revise(piece.course)
             deck.end = max(now, deck.start + to_samples(piece.duration_s + RELEASE_S))
             if deck.towards == 0.0:
                 # It is fading out: what was to follow then still does.
                 deck.end = min(deck.end, now + int(deck.gain / deck.slope) * BLOCK_SAMPLES)
         sample = decks[-1][1].start + at + LATENCY_SAMPLES if decks else -1
         self._news.append(Changed(number, to_seconds(at), sample, late))
+
+    def _gain_db(self, notes: Sequence[Note], room: str) -> float:
+        """Return the gain that brings notes to the programme's loudness, as far as they tell."""
+        expected = integrated_lufs(self.levels.course(notes, room))
+        low, high = _GAIN_RANGE_DB
+        return min(high, max(low, self._lufs - expected)) if expected > SILENCE_LUFS else 0.0
+
+    def _course(self, piece: Loaded) -> NDArray[np.float64]:
+        """Return how loud a piece is expected to be at each moment."""
+        course = self.levels.course((), piece.room, piece.duration_s + RELEASE_S)
+        since = [(0, piece.gain_db), *piece.levels]
+        for (first, gain_db), (end, _) in zip(since, [*since[1:], (2**62, 0.0)], strict=True):
+            notes = [n for n in piece.notes if first <= max(0, to_samples(n.onset_s)) < end]
+            part = self.levels.course(notes, piece.room) * 10 ** (gain_db / 10)
+            if len(part) > len(course):
+                course = np.concatenate([course, np.zeros(len(part) - len(course))])
+            course[: len(part)] += part
+        return course
 
     def _retime(self, index: int, deck: Deck, notes: Sequence[Note]) -> None:
         """Let a deck go on with other notes; those that sound already end when they say."""
@@ -226,10 +280,13 @@ class Playout:
             self._last_strike = now
         if self.tape is not None:
             self._tell(self.tape, strikes, now)
-        stems = self.orchestra.process(strikes)
+        self.stems = self.orchestra.process(strikes)
         playing = any(deck is not None for deck in self._decks[1:])
         expected = playing and now - self._last_strike < _EXPECT_FOR
-        block = self.master.process(stems, ride=playing, expected=expected)
+        steps = self.master.meter.steps
+        block = self.master.process(self.stems, expected=expected)
+        if self.master.meter.steps != steps:
+            self._steer()
         busy = playing or self.orchestra.voices > 0
         self._quiet_blocks = 0 if busy else self._quiet_blocks + 1
         if self.master.alarm and not self._alarmed:
@@ -243,6 +300,16 @@ class Playout:
             deck = self._decks[strike.deck] if strike.deck != BED else None
             if deck is not None:
                 tape.struck(now + strike.offset, strike.length_samples, strike.note, strike.deck, deck.gain)
+
+    def _steer(self) -> None:
+        """Tell the piece that plays how loud it was; nothing can be learned while another one sounds, too."""
+        for index, deck in enumerate(self._decks[1:], start=1):
+            if deck is None or deck.steering is None:
+                continue
+            others = any(other is not None for i, other in enumerate(self._decks) if i != index)
+            deck.steering.hear(
+                self.master.meter.step_power, deck.trim_db, alone=not others and deck.gain == deck.towards == 1.0
+            )
 
     def _end(self, until: int) -> None:
         """Tell of the pieces that end before a sample."""
@@ -302,7 +369,13 @@ class Playout:
             return
         index = self._free_deck()
         end = at + to_samples(piece.duration_s + RELEASE_S)
-        self._decks[index] = Deck(number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels)
+        steering = Steering(piece.course, self._lufs + piece.own_gain_db)
+        self._decks[index] = Deck(
+            number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels, steering=steering
+        )
+        # The meter's steps begin with the piece, so that they are the same whatever was before it.
+        self.master.meter.begin()
+        self.master.play_in(piece.room, at_once=self._quiet_blocks * BLOCK_SAMPLES > _TAIL_S * SAMPLE_RATE)
         self._current = index
         self._news.append(Begun(number, at + LATENCY_SAMPLES))
         if self.tape is not None:
@@ -351,8 +424,11 @@ class Playout:
         before = deck.gain
         step = max(-deck.slope, min(deck.slope, deck.towards - deck.gain))
         deck.gain += step
+        first, last = deck.trim_db, deck.trim_db
+        if deck.steering is not None and deck.steering.moves:
+            last = deck.trim_db = moved(first, deck.steering.wanted_db, BLOCK_SAMPLES / SAMPLE_RATE)
         # Squared: a fade that the ear hears as even.
-        self.orchestra.fade(index, before * before, deck.gain * deck.gain)
+        self.orchestra.fade(index, before * before * to_gain(first), deck.gain * deck.gain * to_gain(last))
 
     def _strikes(self, index: int, deck: Deck, now: int, until: int) -> list[Strike]:
         if index == BED and until > deck.end:

@@ -1,121 +1,228 @@
-"""The room all instruments share: a convolution with a hall made of shaped noise."""
+"""The rooms all instruments share: convolutions with walls and shaped noise.
+
+A room hears the stage in two halves, so that the first walls answer each
+instrument from its own side; the diffuse tail after them is common to all.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
-# The first reflections are convolved in parts of 4 blocks; what they give comes one part
-# later, which is the 21 ms a sound needs to the first wall and back. The tail is convolved
-# in parts of 16 blocks, a quarter of the work, and begins where those come later by.
-_HEAD_BLOCKS, _TAIL_BLOCKS = 4, 16
-_SPLIT = (_TAIL_BLOCKS - _HEAD_BLOCKS) * BLOCK_SAMPLES
-LENGTH_S = 1.8
-# Reverberation time (60 dB) by octave, in s: warm below, soft above.
-_DECAYS: tuple[tuple[float, float], ...] = (
-    (125.0, 1.7), (250.0, 1.8), (500.0, 1.75), (1000.0, 1.6), (2000.0, 1.3), (4000.0, 0.95), (8000.0, 0.6),
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class RoomShape:
+    """How a room answers.
+
+    Attributes:
+        name: in setlists.
+        length_s: after this there is nothing more.
+        decays: (octave in Hz, time in s in which it falls by 60 dB).
+        bloom_s: how slowly the diffuse sound comes up.
+        walls_s: time of the last single echo.
+        walls: how many of them a side has.
+        wall_gain: the first one's amplitude against the diffuse sound's energy.
+        send_db: added to what every instrument sends.
+        head_blocks, tail_blocks: parts of the convolution; what the head gives comes one part
+            later, which is the way to the first wall and back.
+    """
+
+    name: str
+    length_s: float
+    decays: tuple[tuple[float, float], ...]
+    bloom_s: float
+    walls_s: float
+    walls: int
+    wall_gain: float
+    send_db: float
+    head_blocks: int
+    tail_blocks: int
+
+    @property
+    def split(self) -> int:
+        """Samples the head answers for; the tail comes later by just as many."""
+        return (self.tail_blocks - self.head_blocks) * BLOCK_SAMPLES
 
 
-def impulse(*, seed: int) -> NDArray[np.float64]:
-    """Return the room's answer to a click: reflections, then a diffuse tail.
+# fmt: off
+ROOMS: tuple[RoomShape, ...] = (
+    RoomShape(
+        "small", 0.62,
+        ((125.0, 0.52), (250.0, 0.5), (500.0, 0.46), (1000.0, 0.42), (2000.0, 0.38), (4000.0, 0.32), (8000.0, 0.24)),
+        bloom_s=0.006, walls_s=0.026, walls=10, wall_gain=0.3, send_db=1.0, head_blocks=2, tail_blocks=8,
+    ),
+    RoomShape(
+        "hall", 1.8,
+        ((125.0, 1.7), (250.0, 1.8), (500.0, 1.75), (1000.0, 1.6), (2000.0, 1.3), (4000.0, 0.95), (8000.0, 0.6)),
+        bloom_s=0.02, walls_s=0.07, walls=14, wall_gain=0.32, send_db=0.0, head_blocks=4, tail_blocks=16,
+    ),
+)
+# Where music of a style is at home; what is not named here is played in the hall.
+ROOM_OF_STYLE: dict[str, str] = {
+    "country": "small", "drums": "small", "folk": "small", "game": "small", "giuliani": "small", "guitar": "small",
+    "jazz": "small", "renaissance": "small", "rock": "small", "sor": "small",
+}
+# fmt: on
+SHAPES: dict[str, RoomShape] = {shape.name: shape for shape in ROOMS}
+DRY = "dry"
+DEFAULT_ROOM = "hall"
+
+
+def room_of(style: str | None) -> str:
+    """Return the room in which music of a style is played, of `ROOMS`."""
+    return ROOM_OF_STYLE.get(style or "", DEFAULT_ROOM)
+
+
+def impulse(shape: RoomShape, *, seed: int) -> NDArray[np.float64]:
+    """Return a room's answer to a click: the walls, then a diffuse tail.
 
     Args:
-        seed: of the noise.
+        shape: of the room.
+        seed: of noise and walls.
 
     Returns:
-        float64 [2, samples], of unit energy in each ear.
+        float64 [2, 2, samples]: from the left and the right of the stage, to each ear; of unit energy
+        in each ear for a click in the middle.
     """
     rng = np.random.default_rng(seed)
-    size = int(LENGTH_S * SAMPLE_RATE)
+    size = int(shape.length_s * SAMPLE_RATE)
     t = np.arange(size) / SAMPLE_RATE
     at_hz = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 1.0)
     common, left, right = (np.fft.rfft(rng.normal(size=size)) for _ in range(3))
     # Low notes come from everywhere alike; the two ears differ from some 300 Hz on.
     share = 1 / (1 + (at_hz / 300.0) ** 2)
-    out = np.zeros((2, size))
-    for octave_hz, decay_s in _DECAYS:
+    diffuse = np.zeros((2, size))
+    for octave_hz, decay_s in shape.decays:
         band = np.exp(-0.5 * np.square(np.log2(at_hz / octave_hz) / 0.5))
-        envelope = np.exp(-6.91 * t / decay_s) * (1 - np.exp(-t / 0.02))
+        envelope = np.exp(-6.91 * t / decay_s) * (1 - np.exp(-t / shape.bloom_s))
         for ear, own in enumerate((left, right)):
             noise = np.fft.irfft((np.sqrt(share) * common + np.sqrt(1 - share) * own) * band, size)
-            out[ear] += noise * envelope
-    out /= np.sqrt(np.sum(np.square(out), axis=1, keepdims=True))
-    # The first walls: a dozen soft echoes, each a smear of a millisecond rather than a click.
-    smear = np.hanning(96) / np.sum(np.hanning(96)) ** 0.5
-    for _ in range(14):
-        at = int(rng.uniform(0.001, 0.07) * SAMPLE_RATE)
-        gain = 0.22 * rng.choice((-1.0, 1.0)) * np.exp(-at / (0.05 * SAMPLE_RATE))
-        pan = rng.uniform(0.15, 0.85)
-        out[0, at : at + 96] += gain * np.sqrt(1 - pan) * smear
-        out[1, at : at + 96] += gain * np.sqrt(pan) * smear
-    spectrum = np.fft.rfft(out) / np.sqrt(1 + (110.0 / at_hz) ** 4)
-    out = np.fft.irfft(spectrum, size)
+            diffuse[ear] += noise * envelope
+    diffuse /= np.sqrt(np.sum(np.square(diffuse), axis=1, keepdims=True))
+    out = np.stack([diffuse, diffuse]) + _walls(shape, size, rng)
+    out = np.fft.irfft(np.fft.rfft(out) / np.sqrt(1 + (110.0 / at_hz) ** 4), size)
+    # What the tail answers is made of both sides at once: there they are the same.
+    out[:, :, shape.split :] = out[:, :, shape.split :].mean(axis=0)
     fade = size // 5
-    out[:, -fade:] *= np.cos(0.5 * np.pi * np.arange(fade) / fade) ** 2
-    return np.asarray(out / np.sqrt(np.sum(np.square(out), axis=1, keepdims=True)))
+    out[:, :, -fade:] *= np.cos(0.5 * np.pi * np.arange(fade) / fade) ** 2
+    middle = 0.5 * (out[0] + out[1])
+    return np.asarray(out / np.sqrt(np.sum(np.square(middle), axis=1))[None, :, None])
+
+
+def _walls(shape: RoomShape, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the single echoes: from the near wall soon and in its own ear, from the far one late in the other.
+
+    Each is a smear of a millisecond rather than a click.
+    """
+    smear = np.hanning(96) / np.sum(np.hanning(96)) ** 0.5
+    out = np.zeros((2, 2, size))
+    for side in (0, 1):
+        for _ in range(shape.walls):
+            at_s = float(rng.uniform(0.001, shape.walls_s))
+            late = at_s / shape.walls_s
+            gain = shape.wall_gain * rng.choice((-1.0, 1.0)) * np.exp(-at_s / (0.7 * shape.walls_s))
+            # The share of the far ear grows as the echoes come from further round.
+            far = float(np.clip(0.1 + 0.45 * late + rng.uniform(-0.12, 0.12), 0.05, 0.9))
+            at = int(at_s * SAMPLE_RATE)
+            out[side, side, at : at + 96] += gain * np.sqrt(1 - far) * smear
+            out[side, 1 - side, at : at + 96] += gain * np.sqrt(far) * smear
+    return out
 
 
 class _Convolver:
-    """Convolves one channel into two in equal parts; late by one part."""
+    """Convolves some channels into two in equal parts; late by one part; at rest where nothing comes in."""
 
     def __init__(self, answer: NDArray[np.float64], part_blocks: int) -> None:
+        sources, _, length = answer.shape
         self._part_blocks = part_blocks
         self._part = part_blocks * BLOCK_SAMPLES
-        parts = -(-answer.shape[1] // self._part)
-        padded = np.zeros((2, parts * self._part))
-        padded[:, : answer.shape[1]] = answer
-        spectra = np.fft.rfft(padded.reshape(2, parts, self._part), 2 * self._part)
-        self._answer = spectra.astype(np.complex64)
+        parts = -(-length // self._part)
+        padded = np.zeros((sources, 2, parts * self._part))
+        padded[:, :, :length] = answer
+        spectra = np.fft.rfft(padded.reshape(sources, 2, parts, self._part), 2 * self._part)
+        # [ears, sources x parts, frequencies], so that an ear is one sum over its rows.
+        bins = self._part + 1
+        self._answer = spectra.transpose(1, 0, 2, 3).reshape(2, sources * parts, bins).astype(np.complex64)
         # Each spectrum is kept twice, so that the newest `parts` always lie in one piece.
-        self._history = np.zeros((2 * parts, self._part + 1), np.complex64)
-        self._parts = parts
+        self._history = np.zeros((sources, 2 * parts, bins), np.complex64)
+        self._products = np.zeros((sources * parts, bins), np.complex64)
+        self._mixed = np.zeros((2, bins), np.complex64)
+        self._sources, self._parts = sources, parts
         self._at = 0
-        self._input = np.zeros(2 * self._part, np.float32)
+        self._input = np.zeros((sources, 2 * self._part), np.float32)
         self._output = np.zeros((2, self._part), np.float32)
         self._block = 0
+        # Parts since something came in: after one more than the answer is long, all is zero.
+        self._quiet = parts + 1
 
-    def process(self, send: NDArray[np.float32]) -> NDArray[np.float32]:
+    def process(self, sends: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the next block, float32 [2, 256], for what is sent, float32 [sources, 256]."""
         first = self._block * BLOCK_SAMPLES
         out = self._output[:, first : first + BLOCK_SAMPLES]
-        self._input[self._part + first : self._part + first + BLOCK_SAMPLES] = send
+        self._input[:, self._part + first : self._part + first + BLOCK_SAMPLES] = sends
         self._block += 1
         if self._block == self._part_blocks:
             self._block = 0
             self._convolve()
         return out
 
+    @property
+    def rests(self) -> bool:
+        """Whether what comes next is silence, unless something is sent."""
+        return self._quiet > self._parts and self._block == 0
+
     def _convolve(self) -> None:
+        self._quiet = 0 if self._input.any() else self._quiet + 1
+        if self._quiet > self._parts:
+            if self._quiet == self._parts + 1:
+                # A new array: what was handed out of the old one may still be in use.
+                self._output = np.zeros_like(self._output)
+                self._history[:] = 0
+            return
         self._at = (self._at - 1) % self._parts
         spectrum = np.fft.rfft(self._input)
-        self._history[self._at] = self._history[self._at + self._parts] = spectrum
-        recent = self._history[self._at : self._at + self._parts]
-        mixed = np.stack([np.einsum("pf,pf->f", recent, ear) for ear in self._answer])
-        # A new array: what was handed out of the old one may still be in use.
-        self._output = np.fft.irfft(mixed, 2 * self._part)[:, self._part :].astype(np.float32)
-        self._input[: self._part] = self._input[self._part :]
+        self._history[:, self._at] = self._history[:, self._at + self._parts] = spectrum
+        recent = self._history[:, self._at : self._at + self._parts]
+        products = self._products.reshape(self._sources, self._parts, -1)
+        for ear, answer in enumerate(self._answer):
+            np.multiply(recent, answer.reshape(products.shape), out=products)
+            np.sum(self._products, axis=0, out=self._mixed[ear])
+        self._output = np.fft.irfft(self._mixed, 2 * self._part)[:, self._part :].astype(np.float32, copy=False)
+        self._input[:, : self._part] = self._input[:, self._part :]
 
 
 class Room:
-    """The room, block by block.
+    """A room, block by block.
 
     Source: W. G. Gardner, "Efficient convolution without input-output delay" (JAES 1995).
+
+    Args:
+        shape: one of `ROOMS`.
+        seed: of its noise and walls.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
-        answer = impulse(seed=seed)
-        self._head = _Convolver(answer[:, :_SPLIT], _HEAD_BLOCKS)
-        self._tail = _Convolver(answer[:, _SPLIT:], _TAIL_BLOCKS)
+    def __init__(self, shape: RoomShape, *, seed: int = 0) -> None:
+        answer = impulse(shape, seed=seed)
+        self._head = _Convolver(answer[:, :, : shape.split], shape.head_blocks)
+        self._tail = _Convolver(answer[:1, :, shape.split :], shape.tail_blocks)
+        self._idle = True
 
-    def process(self, send: NDArray[np.float32]) -> NDArray[np.float32]:
+    def process(self, sends: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Return the room's sound for the next block.
 
         Args:
-            send: float32 [256], what is sent into the room.
+            sends: float32 [256, 2], what the left and the right of the stage send into the room.
 
         Returns:
-            float32 [256, 2].
+            float32 [256, 2]; None where the room has died away and nothing is sent.
         """
-        return (self._head.process(send) + self._tail.process(send)).T
+        if self._idle and not sends.any():
+            return None
+        sides = sends.T
+        out = self._head.process(sides) + self._tail.process(sides.sum(axis=0, keepdims=True))
+        self._idle = self._head.rests and self._tail.rests
+        return out.T

@@ -89,7 +89,7 @@ def sound_of(piece: Piece, orchestra: Orchestra) -> tuple[NDArray[np.float32], f
         now = orchestra.sample
         events = line.take(now + BLOCK_SAMPLES)
         strikes = [Strike(e.sample - now, e.end_sample - e.sample, e.note, colour=e.sample) for e in events]
-        made.append(master.process(orchestra.process(strikes), ride=False))
+        made.append(master.process(orchestra.process(strikes)))
     return np.concatenate(made), master.meter.integrated_lufs
 
 

@@ -1,0 +1,230 @@
+"""An orchestra measured: each instrument plays some notes, and what the meter says of them is kept.
+
+It takes a second or two and is kept in the user's cache, for as long as nothing about the sound changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import streaming
+from model.instruments import BY_NAME
+from model.notes import Note
+from streaming.levels import Levels
+from streaming.loudness import K_WEIGHTING, STEP_BLOCKS, BlockFilter
+from streaming.patches import PATCHES
+from streaming.room import DRY
+from streaming.stage import mix_matrix
+from streaming.synth import Strike
+from streaming.timeline import BLOCK_SAMPLES
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+_PITCHES = 6
+_VELOCITIES = (20, 50, 110, 127)
+_AT_VELOCITY = 80
+_SHAPE_MOMENTS = 20
+_HELD_SLOT, _SHORT_SLOT, _DRUM_SLOT = 27, 10, 9
+_HEAD_MOMENTS = 3
+_DRUM_KEYS = range(35, 82)
+_DRUM_CURVE = (36, 38, 42, 45)
+_KEPT = 4
+
+
+class Plays(Protocol):
+    """What can be measured: an orchestra."""
+
+    def process(self, strikes: Sequence[Strike] = ()) -> NDArray[np.float32]:
+        """Make the next block of stems."""
+
+    def reset(self) -> None:
+        """Start again at sample 0."""
+
+
+class _Part:
+    """The notes one instrument plays for the measurement, by the moment at which they begin."""
+
+    def __init__(self, name: str) -> None:
+        instrument = BY_NAME[name]
+        self.drums = not instrument.sustains
+        self.strikes: dict[int, Note] = {}
+        self.held: list[tuple[int, int]] = []
+        self.short: list[tuple[int, int, int]] = []
+        at = 1
+        if self.drums:
+            for key in _DRUM_KEYS:
+                self.held.append((at, key))
+                self.strikes[at] = Note(0.0, key, name, 0.1, _AT_VELOCITY)
+                at += _DRUM_SLOT
+            pitches: Sequence[int] = _DRUM_CURVE
+        else:
+            pitches = np.linspace(instrument.low + 2, instrument.high - 2, _PITCHES).round().astype(int).tolist()
+            for pitch in pitches:
+                self.held.append((at, pitch))
+                self.strikes[at] = Note(0.0, pitch, name, _SHAPE_MOMENTS, _AT_VELOCITY)
+                at += _HELD_SLOT
+        for pitch in pitches:
+            for velocity in _VELOCITIES:
+                self.short.append((at, pitch, velocity))
+                self.strikes[at] = Note(0.0, pitch, name, _HEAD_MOMENTS, velocity)
+                at += _DRUM_SLOT if self.drums else _SHORT_SLOT
+        self.moments = at
+
+
+def levels_of(orchestra: Plays, name: str) -> Levels:
+    """Return what an orchestra's notes measure, from the cache where it is known.
+
+    Args:
+        orchestra: is reset before and after.
+        name: of its sound: tables, seed, or bank.
+    """
+    path = _folder() / f"levels-{_key(name)}.npz"
+    found = _load(path)
+    if found is None:
+        found = measured(orchestra)
+        _save(path, found)
+    return found
+
+
+def measured(orchestra: Plays) -> Levels:
+    """Return what an orchestra's notes measure, without the cache."""
+    parts = [_Part(patch.name) for patch in PATCHES]
+    orchestra.reset()
+    powers = _powers(orchestra, parts)
+    orchestra.reset()
+    count, most = len(PATCHES), max(len(part.held) for part in parts)
+    levels = Levels(
+        power=np.zeros((count, 128, 128)),
+        mono=np.zeros((count, 128)),
+        node=np.zeros((count, 128), np.int64),
+        shape=np.zeros((count, most, _SHAPE_MOMENTS)),
+        fall=np.ones((count, most)),
+        release=np.zeros((count, most)),
+    )
+    for index, part in enumerate(parts):
+        _fill(levels, index, part, powers[:, :, index])
+    return levels
+
+
+def _powers(orchestra: Plays, parts: Sequence[_Part]) -> Array:
+    """Return the K-weighted powers [moments, 2, instruments]: both ears added, and what a room hears in mono."""
+    count = len(parts)
+    place = mix_matrix(DRY)[:, :2].reshape(count, 2, 2)
+    weighting = BlockFilter(K_WEIGHTING, channels=3 * count)
+    moments = max(part.moments for part in parts) + 1
+    powers = np.zeros((moments, 2, count))
+    blocks = np.zeros((STEP_BLOCKS, BLOCK_SAMPLES, 3, count))
+    for moment in range(moments):
+        notes = [note for part in parts if (note := part.strikes.get(moment)) is not None]
+        for block in range(STEP_BLOCKS):
+            length = STEP_BLOCKS * BLOCK_SAMPLES
+            strikes = [Strike(0, round(n.duration_s * length), n) for n in notes] if block == 0 else []
+            stems = orchestra.process(strikes).reshape(BLOCK_SAMPLES, count, 2)
+            for ear in (0, 1):
+                blocks[block, :, ear] = stems[:, :, 0] * place[:, 0, ear] + stems[:, :, 1] * place[:, 1, ear]
+        blocks[:, :, 2] = blocks[:, :, 0] + blocks[:, :, 1]
+        weighted = weighting.process_many(blocks.reshape(STEP_BLOCKS, BLOCK_SAMPLES, -1))
+        power = np.square(weighted).mean(axis=(0, 1)).reshape(3, count)
+        powers[moment, 0], powers[moment, 1] = power[0] + power[1], power[2]
+    return powers
+
+
+def _fill(levels: Levels, index: int, part: _Part, powers: Array) -> None:
+    """Write one instrument's figures."""
+    every = np.arange(128)
+    pitches = [pitch for _, pitch in part.held]
+    levels.node[index] = np.abs(every[:, None] - np.array(pitches)[None]).argmin(axis=1)
+    length = _DRUM_SLOT if part.drums else _SHAPE_MOMENTS
+    courses = np.stack([powers[at : at + length, 0] for at, _ in part.held]) + 1e-15
+    ratio = [powers[at : at + length, 1].sum() for at, _ in part.held] / courses.sum(axis=1)
+    heads = courses[:, :_HEAD_MOMENTS].mean(axis=1)
+    if PATCHES[index].decays:
+        base = heads
+        levels.shape[index, : len(base), :length] = courses / base[:, None]
+        if not part.drums:
+            ends = courses[:, -10:-5].mean(axis=1), courses[:, -5:].mean(axis=1)
+            levels.fall[index, : len(base)] = np.minimum(1.0, (ends[1] / ends[0]) ** 0.2)
+    else:
+        # A held tone wavers; what counts is its mean, and the rise that is common to all pitches.
+        base = courses[:, _HEAD_MOMENTS:].mean(axis=1)
+        levels.shape[index] = 1.0
+        rise = np.median(courses[:, :_HEAD_MOMENTS] / base[:, None], axis=0)
+        levels.shape[index, :, :_HEAD_MOMENTS] = np.minimum(1.0, rise)
+    if not part.drums:
+        after = np.array([powers[at + length : at + _HELD_SLOT, 0].sum() for at, _ in part.held])
+        last = courses[:, -3:].mean(axis=1)
+        # A string that has died away has nothing to let go.
+        left = np.where(last > 1e-4 * heads, after / last, 0.0)
+        levels.release[index, : len(base)] = left if PATCHES[index].decays else np.median(left)
+    levels.mono[index] = np.interp(every, pitches, ratio)
+    # How velocity makes louder, in dB against the middle one, at the pitches where it was measured.
+    curves: dict[int, list[tuple[int, float]]] = {}
+    for at, pitch, velocity in part.short:
+        head = float(powers[at : at + _HEAD_MOMENTS, 0].mean()) + 1e-15
+        db = 10 * float(np.log10(head / heads[pitches.index(pitch)]))
+        curves.setdefault(pitch, [(_AT_VELOCITY, 0.0)]).append((velocity, db))
+    base_db = 10 * np.log10(base)
+    # Evenly between the logarithms of velocities.
+    steps = np.log2(np.maximum(every, 1))
+    by_velocity = np.stack(
+        [np.interp(steps, np.log2([v for v, _ in sorted(c)]), [db for _, db in sorted(c)]) for c in curves.values()]
+    )
+    measured_at = np.array(list(curves))
+    curve_db = np.stack([np.interp(every, measured_at, by_velocity[:, v]) for v in range(128)], axis=1)
+    if part.drums:
+        curve_db[:] = by_velocity.mean(axis=0)
+        base_db = base_db[levels.node[index]]
+    else:
+        base_db = np.interp(every, pitches, base_db)
+    levels.power[index] = 10 ** ((base_db[:, None] + curve_db) / 10)
+
+
+def _folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "conductor-live"
+
+
+def _key(name: str) -> str:
+    """Return a name that changes whenever anything about the sound might."""
+    digest = hashlib.sha256(f"{name} {np.__version__}".encode())
+    for path in sorted(Path(str(streaming.__file__)).parent.rglob("*")):
+        if path.suffix in (".py", ".yaml"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _load(path: Path) -> Levels | None:
+    try:
+        with path.open("rb") as raw, np.load(raw) as file:
+            return Levels(**{name: file[name] for name in Levels.__slots__})
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _save(path: Path, levels: Levels) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix="new-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, allow_pickle=False, **{slot: getattr(levels, slot) for slot in Levels.__slots__})
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        old = sorted(path.parent.glob("levels-*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
+        for stale in old[_KEPT:]:
+            stale.unlink(missing_ok=True)
+    except OSError as error:
+        log.info("what the instruments measure is not kept: %s", error)
