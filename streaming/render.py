@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from model.notes import Piece
-from streaming.errors import EncodeError
 from streaming.loudness import Meter, TruePeak, to_db
-from streaming.mixer import LATENCY_SAMPLES
-from streaming.playout import Playout
+from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES
+from streaming.playout import TARGET_LUFS, Playout
+from streaming.room import room_of
+from streaming.soundwriter import SoundWriter
+from streaming.stemfiles import StemFiles
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples, whole_blocks
 
-_FORMATS = {".wav": "WAV", ".flac": "FLAC"}
-_WRITE_BLOCKS = 64
+TAIL_S = 3.0
 
 
-class _Disk:
-    """A file whose refusals wait until we are out of libsndfile, which cannot carry them."""
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """How a piece is played into a file.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.seek, self.tell, self.read = file.seek, file.tell, file.read
-        self._file = file
-        self._error: OSError | None = None
+    Attributes:
+        seed: of the instruments' tables and the rooms.
+        tail_s: how long the room may ring after the last note.
+        lufs: integrated loudness of the whole.
+        dbtp: true peak that nothing passes.
+        room: of `streaming.room.ROOMS`, or `dry`; None: the one of the piece's style.
+    """
 
-    def write(self, data: bytes) -> int:
-        if self._error is None:
-            try:
-                self._file.write(data)
-            except OSError as error:
-                self._error = error
-        return len(data)
+    seed: int = 0
+    tail_s: float = TAIL_S
+    lufs: float = TARGET_LUFS
+    dbtp: float = CEILING_DBTP
+    room: str | None = None
 
-    def check(self) -> None:
-        """Raise what a write was refused with."""
-        if self._error is not None:
-            raise self._error
+    def playout(self) -> Playout:
+        """Return what plays it."""
+        return Playout(seed=self.seed, bed=False, lufs=self.lufs, dbtp=self.dbtp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class RenderReport:
         dbtp: true peak.
         voices_stolen: notes cut short for want of voices.
         most_voices: the most that sounded at once.
+        stems: the files of the instruments, and of the room.
+        clipped: samples that were too loud even for the room above the stems, by file.
     """
 
     duration_s: float
@@ -61,14 +64,12 @@ class RenderReport:
     dbtp: float
     voices_stolen: int
     most_voices: int
+    stems: tuple[Path, ...] = ()
+    clipped: dict[str, int] = field(default_factory=dict)
 
 
 def render(
-    piece: Piece,
-    *,
-    seed: int = 0,
-    tail_s: float = 3.0,
-    progress: Callable[[float], None] | None = None,
+    piece: Piece, sound: Sound = Sound(), *, progress: Callable[[float], None] | None = None
 ) -> Iterator[NDArray[np.float32]]:
     """Yield a piece as blocks, float32 [256, 2], the same ones that it plays on air.
 
@@ -76,26 +77,33 @@ def render(
 
     Args:
         piece: the music.
-        seed: of the instruments' tables.
-        tail_s: how long the room may ring after the last note.
+        sound: how it is played.
         progress: told the fraction done, 0 to 1, about every second of music.
     """
-    yield from _blocks(Playout(seed=seed, bed=False), piece, tail_s, progress)
+    yield from _blocks(sound.playout(), piece, sound, progress)
 
 
 def _blocks(
-    playout: Playout, piece: Piece, tail_s: float, progress: Callable[[float], None] | None
+    playout: Playout,
+    piece: Piece,
+    sound: Sound,
+    progress: Callable[[float], None] | None,
+    stems: StemFiles | None = None,
 ) -> Iterator[NDArray[np.float32]]:
-    playout.load(1, piece.notes, piece.duration_s)
+    playout.load(1, piece.notes, piece.duration_s, room=sound.room or room_of(piece.style))
     playout.go(1)
-    total = whole_blocks(to_samples(piece.duration_s + tail_s))
+    total = whole_blocks(to_samples(piece.duration_s + sound.tail_s))
     every = SAMPLE_RATE // BLOCK_SAMPLES
-    for _ in range(LATENCY_SAMPLES // BLOCK_SAMPLES):
-        playout.step()
-    for index in range(total):
-        if progress is not None and index % every == 0:
+    late = LATENCY_SAMPLES // BLOCK_SAMPLES
+    for index in range(-late, total):
+        if progress is not None and index >= 0 and index % every == 0:
             progress(index / total)
-        yield playout.step()
+        block = playout.step()
+        # The stems have not waited for the limiter: they are ahead of it.
+        if stems is not None and index < total - late:
+            stems.write(playout)
+        if index >= 0:
+            yield block
     if progress is not None:
         progress(1.0)
 
@@ -103,9 +111,9 @@ def _blocks(
 def render_wav(
     piece: Piece,
     path: Path,
+    sound: Sound = Sound(),
     *,
-    seed: int = 0,
-    tail_s: float = 3.0,
+    stems: Path | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> RenderReport:
     """Write a piece to a 24-bit WAV or FLAC file, by the ending of its name.
@@ -113,52 +121,32 @@ def render_wav(
     Args:
         piece: the music.
         path: the file; an old one is replaced.
-        seed: of the instruments' tables.
-        tail_s: how long the room may ring after the last note.
+        sound: how it is played.
+        stems: folder for a file of each instrument, as of `streaming.stemfiles`.
         progress: told the fraction done, 0 to 1.
 
     Raises:
-        EncodeError: the file cannot be written; what there was of it is removed.
+        EncodeError: a file cannot be written; what there was of it is removed.
     """
-    format_name = _FORMATS.get(path.suffix.lower())
-    if format_name is None:
-        raise EncodeError(f"{path}: sound is written to .wav or .flac")
-    playout = Playout(seed=seed, bed=False)
+    playout = sound.playout()
     meter, true_peak = Meter(), TruePeak()
     peak, blocks, most = 0.0, 0, 0
-    waiting: list[NDArray[np.float32]] = []
-    try:
-        # Opened by us, so that the reason of a refusal is the system's own.
-        with path.open("wb", buffering=0) as raw:
-            disk = _Disk(raw)
-            try:
-                with soundfile.SoundFile(disk, "w", SAMPLE_RATE, 2, "PCM_24", format=format_name) as file:
-                    for block in _blocks(playout, piece, tail_s, progress):
-                        exact = block.astype(np.float64)
-                        meter.process(exact)
-                        peak = max(peak, true_peak.process(exact))
-                        most = max(most, playout.orchestra.voices)
-                        blocks += 1
-                        waiting.append(block)
-                        if len(waiting) == _WRITE_BLOCKS:
-                            file.write(np.concatenate(waiting))
-                            disk.check()
-                            waiting.clear()
-                    if waiting:
-                        file.write(np.concatenate(waiting))
-                # Closing writes the header again.
-                disk.check()
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise EncodeError(f"{path}: {error.strerror or error}") from error
-    except soundfile.SoundFileError as error:
-        raise EncodeError(f"{path}: {error}") from error
+    with ExitStack() as files:
+        out = files.enter_context(SoundWriter(path))
+        apart = files.enter_context(StemFiles(stems, piece.instruments)) if stems is not None else None
+        for block in _blocks(playout, piece, sound, progress, apart):
+            exact = block.astype(np.float64)
+            meter.process(exact)
+            peak = max(peak, true_peak.process(exact, peak))
+            most = max(most, playout.orchestra.voices)
+            blocks += 1
+            out.write(block)
     return RenderReport(
         duration_s=blocks * BLOCK_SAMPLES / SAMPLE_RATE,
         lufs=meter.integrated_lufs,
         dbtp=to_db(peak),
         voices_stolen=playout.orchestra.stolen,
         most_voices=most,
+        stems=apart.paths if apart is not None else (),
+        clipped=apart.clipped if apart is not None else {},
     )

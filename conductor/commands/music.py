@@ -16,12 +16,26 @@ from conductor.errors import UsageError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from streaming.render import Sound
+
 
 def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands about single files."""
     render = subparsers.add_parser("render", help="play a MIDI file into a sound file, picture or video")
     render.add_argument("midi", type=Path, metavar="FILE.mid")
     render.add_argument("output", type=Path, metavar="OUT.wav", help="or .flac, .png, .mp4")
+    add = render.add_argument
+    add(
+        "--stems",
+        type=Path,
+        metavar="DIR",
+        help="also a FLAC of each instrument and of the room: they add up to the mix",
+    )
+    add("--lufs", type=float, default=-14.0, metavar="N", help="loudness of the whole, -30 to -8 (default %(default)s)")
+    add("--tail", type=float, default=3.0, metavar="S", help="seconds after the last note (default %(default)s)")
+    where = render.add_mutually_exclusive_group()
+    where.add_argument("--room", choices=("small", "hall"), help="default: the one of the piece's style")
+    where.add_argument("--dry", action="store_true", help="in no room")
     render.set_defaults(run=run_render)
 
     encode = subparsers.add_parser("encode", help="print a MIDI file as tokens")
@@ -40,9 +54,10 @@ def run_render(args: argparse.Namespace) -> int:
     from model.midi import read_midi
 
     check_output(args.output, tuple(e for e in ENDINGS if e != ".mid"))
+    sound, stems = _sound(args), args.stems
     found = read_midi(args.midi)
     began = time.monotonic()
-    report = write_piece(found.piece, args.output)
+    report = write_piece(found.piece, args.output, sound=sound, stems=stems)
     seconds = time.monotonic() - began
     _tell_folded(found.folded)
     line = f"{args.output}: {minutes(found.piece.duration_s)} of music in {seconds:.1f} s"
@@ -50,7 +65,35 @@ def run_render(args: argparse.Namespace) -> int:
     if report is not None:
         line += f"; {report.lufs:.1f} LUFS, {report.dbtp:.1f} dBTP"
     print(line)
+    if report is not None and report.stems:
+        from streaming.stemfiles import HEADROOM_DB
+
+        print(f"{stems}: {len(report.stems)} stems that add up to the mix, each {HEADROOM_DB:.0f} dB softer")
+        for name, samples in report.clipped.items():
+            print(f"{stems / name}: {samples} samples were too loud for it; play softer with --lufs", file=sys.stderr)
     return 0
+
+
+def _sound(args: argparse.Namespace) -> Sound | None:
+    """Return how a file of sound is to be played; None where no sound is asked for.
+
+    Raises:
+        UsageError: what is asked for cannot be played.
+    """
+    sounds = args.output.suffix.lower() in (".wav", ".flac", ".mp4")
+    if args.stems is not None and args.output.suffix.lower() not in (".wav", ".flac"):
+        raise UsageError("--stems: only beside a .wav or .flac; name one as the output")
+    if args.stems is not None and not args.stems.parent.is_dir():
+        raise UsageError(f"{args.stems}: there is no folder {args.stems.parent}; make it first")
+    if not -30.0 <= args.lufs <= -8.0:
+        raise UsageError(f"--lufs {args.lufs:g}: give a loudness from -30 to -8")
+    if not 0.0 <= args.tail <= 600.0:
+        raise UsageError(f"--tail {args.tail:g}: give seconds, from 0 to 600")
+    if not sounds:
+        return None
+    from streaming.render import Sound
+
+    return Sound(tail_s=args.tail, lufs=args.lufs, room="dry" if args.dry else args.room)
 
 
 def run_encode(args: argparse.Namespace) -> int:

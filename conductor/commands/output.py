@@ -13,7 +13,7 @@ from conductor.errors import UsageError
 
 if TYPE_CHECKING:
     from model.notes import Piece
-    from streaming.render import RenderReport
+    from streaming.render import RenderReport, Sound
 
 ENDINGS = (".mid", ".wav", ".flac", ".png", ".mp4")
 
@@ -37,8 +37,16 @@ def check_output(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_piece(piece: Piece, path: Path) -> RenderReport | None:
+def write_piece(
+    piece: Piece, path: Path, *, sound: Sound | None = None, stems: Path | None = None
+) -> RenderReport | None:
     """Write a piece; return what was measured where it is sound alone.
+
+    Args:
+        piece: the music.
+        path: the file.
+        sound: how it is played; None: as on air.
+        stems: folder for a file of each instrument, beside a file of sound.
 
     Raises:
         EncodeError: the file cannot be written.
@@ -54,16 +62,16 @@ def write_piece(piece: Piece, path: Path) -> RenderReport | None:
 
         draw_score(piece, path)
     elif ending == ".mp4":
-        from streaming.render import render
+        from streaming.render import Sound, render
         from streaming.video import render_video
 
         with bar("drawing") as tell:
-            render_video(piece, render(piece), path, progress=tell)
+            render_video(piece, render(piece, sound or Sound()), path, progress=tell)
     else:
-        from streaming.render import render_wav
+        from streaming.render import Sound, render_wav
 
         with bar("playing") as tell:
-            return render_wav(piece, path, progress=tell)
+            return render_wav(piece, path, sound or Sound(), stems=stems, progress=tell)
     return None
 
 

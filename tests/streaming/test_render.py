@@ -12,7 +12,7 @@ import soundfile
 from model.notes import Note, Piece
 from streaming.errors import EncodeError
 from streaming.playout import Playout
-from streaming.render import render, render_wav
+from streaming.render import Sound, render, render_wav
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
 
 PIECE = Piece(tuple(Note(0.25 * i + 0.1, 48 + 5 * i % 24, ("piano", "cello")[i % 2], 0.5, 90) for i in range(8)))
@@ -24,7 +24,7 @@ def loud() -> Piece:
 
 
 def test_offline_is_online_bit_for_bit() -> None:
-    rendered = np.concatenate(list(render(PIECE, tail_s=0.5)))
+    rendered = np.concatenate(list(render(PIECE, Sound(tail_s=0.5))))
     air = Playout(bed=False)
     air.load(1, PIECE.notes, PIECE.duration_s)
     air.go(1)
@@ -37,11 +37,11 @@ def test_offline_is_online_bit_for_bit() -> None:
 def test_a_file_holds_what_was_rendered_in_24_bits(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"piece{ending}"
     told: list[float] = []
-    report = render_wav(PIECE, path, tail_s=0.5, progress=told.append)
+    report = render_wav(PIECE, path, Sound(tail_s=0.5), progress=told.append)
     sound, rate = soundfile.read(path, always_2d=True)
     info = soundfile.info(path)
     assert (rate, info.subtype, sound.shape[1]) == (SAMPLE_RATE, "PCM_24", 2)
-    expected = np.concatenate(list(render(PIECE, tail_s=0.5)))
+    expected = np.concatenate(list(render(PIECE, Sound(tail_s=0.5))))
     np.testing.assert_allclose(sound, expected, atol=2**-22)
     assert report.duration_s == pytest.approx(PIECE.duration_s + 0.5, abs=0.01)
     assert -30.0 < report.lufs < -8.0
@@ -52,8 +52,8 @@ def test_a_file_holds_what_was_rendered_in_24_bits(tmp_path: Path, ending: str) 
 
 
 def test_another_seed_is_another_orchestra() -> None:
-    assert np.concatenate(list(render(PIECE, seed=1))).any()
-    one, two = (np.concatenate(list(render(PIECE, seed=s))) for s in (0, 1))
+    assert np.concatenate(list(render(PIECE, Sound(seed=1)))).any()
+    one, two = (np.concatenate(list(render(PIECE, Sound(seed=s)))) for s in (0, 1))
     assert one.tobytes() != two.tobytes()
 
 
@@ -64,7 +64,7 @@ def test_a_loud_piece_keeps_under_the_ceiling(tmp_path: Path) -> None:
 
 
 def test_a_piece_without_notes_is_silence(tmp_path: Path) -> None:
-    report = render_wav(Piece(()), tmp_path / "none.wav", tail_s=1.0)
+    report = render_wav(Piece(()), tmp_path / "none.wav", Sound(tail_s=1.0))
     assert report.duration_s == pytest.approx(1.0, abs=0.01)
     assert report.lufs == -120.0
 
