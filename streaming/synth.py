@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from model.instruments import BY_NAME
 from model.notes import Note
-from streaming.bank import tables
+from streaming.bank import MIDDLE_VELOCITY, edge_amount, tables
 from streaming.errors import SynthError
-from streaming.patches import BY_INSTRUMENT, PATCHES, Patch, zone_of
-from streaming.percussion import KIT, DrumSound, sound_of
-from streaming.timeline import BLOCK_SAMPLES, to_samples
-from streaming.voices import Engine, Place, Voice
+from streaming.patches import Library, Patch, library, zone_of
+from streaming.patches.recipe import DrumSound
+from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
+from streaming.voices import Engine, Place, Touch, Voice
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,11 @@ STEAL_S = 0.006
 # A key struck again: the old sound of the same string or pipe goes quickly, without a click.
 _RESTRIKE_S = 0.06
 _SHORTEST_SAMPLES = 480
-_LOUD_AT_VELOCITY = 80
+# A damper or finger is heard only while voices are plenty, and after a note that had time to sound.
+_LET_GO_UNDER = POLYPHONY // 2
+_LET_GO_AFTER_S = 0.08
+# So many held keys free about all the strings that can answer.
+_FREE_STRINGS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class _Sounding:
     deck: int
     started: int
     release_s: float
+    touch: Touch
     released: int | None = None
     stolen: bool = False
     done: bool = False
@@ -78,11 +83,31 @@ class Orchestra:
         stolen: notes that were cut short for want of voices.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(self, *, seed: int = 0, patches: Library | None = None) -> None:
         self._engine = Engine.get(POLYPHONY + _RESERVE, DECKS)
-        self._bank = _bank(self._engine, seed)
+        self._library = patches or library()
+        self._bank = _bank(self._engine, seed, self._library)
         self._seed = seed
+        self._channels = {name: 2 * index for index, name in enumerate(BY_NAME)}
+        self._kits = {
+            key: {number: index for index, sound in enumerate(patch.kit) for number in sound.keys}
+            for key, patch in self._library.patches.items()
+            if patch.kit
+        }
         self.reset()
+
+    def choose(self, deck: int, style: str = "", variants: Mapping[str, str] | None = None) -> None:
+        """Choose what a deck's notes to come are played with: solo violin or section, upright or electric bass.
+
+        Args:
+            deck: whose.
+            style: of the piece, as `streaming/patches/styles.yaml` knows it.
+            variants: instrument to variant, before what the style says.
+
+        Raises:
+            PatchError: an instrument or a variant is unknown; the choice stays as it was.
+        """
+        self._ensembles[deck] = self._library.ensemble(style, variants)
 
     def reset(self) -> None:
         """Silence everything and start again at sample 0, as if new."""
@@ -99,6 +124,7 @@ class Orchestra:
         self._due: list[tuple[int, int, bool, _Sounding]] = []
         self._serial = 0
         self._touched: list[_Sounding] = []
+        self._ensembles = [self._library.ensemble() for _ in range(DECKS)]
 
     @property
     def voices(self) -> int:
@@ -149,7 +175,7 @@ class Orchestra:
 
         Returns:
             float32 [256, 26]: left and right of each instrument in the order of
-            `patches.PATCHES`. The array is used again for the next block.
+            `streaming.patches.PATCHES`. The array is used again for the next block.
         """
         end = self.sample + BLOCK_SAMPLES
         for strike in strikes:
@@ -176,46 +202,51 @@ class Orchestra:
 
     def _strike(self, strike: Strike) -> None:
         note = strike.note
-        patch = BY_INSTRUMENT.get(note.instrument)
+        patch = self._ensembles[strike.deck].get(note.instrument)
         if patch is None:
             raise SynthError(f"no instrument is called {note.instrument!r}")
-        drum = None if BY_NAME[note.instrument].sustains else sound_of(note.pitch)
+        drum = self._drum(patch, note.pitch)
         key = (patch.name, note.pitch, strike.deck)
         chokes = drum.chokes if drum else ""
+        free = 0
         for other in self._sounding:
             if other.key == key if drum is None else chokes != "" and other.chokes == chokes:
                 self._release(other, strike.offset, _RESTRIKE_S if drum is None else 0.02)
-        voice = self._voice()
-        if voice is None:
+            free += other.released is None and other.deck == strike.deck and other.patch is patch
+        place, hz = self._place(patch, note.pitch, drum)
+        touch = _touch(patch, note, drum, strike, hz, place.body.loops, min(free / _FREE_STRINGS, 1.0))
+        sounding = self._begin(patch, key, chokes, strike.deck, strike.offset, place, touch)
+        if sounding is None:
             self.stolen += 1
             return
-        start = self.sample + strike.offset
-        place, hz = self._place(patch, note.pitch, drum)
-        sounding = _Sounding(voice, patch, key, chokes, strike.deck, start, patch.release_s)
-        self._sounding[sounding] = None
-        voice.start(
-            place,
-            patch,
-            channel=2 * PATCHES.index(patch),
-            deck=self._engine.decks[strike.deck],
-            hz=hz,
-            gain=_gain(patch, note.velocity, drum, strike.gain_db),
-            attack_s=_attack_s(patch, note.velocity),
-            cutoff_hz=_cutoff_hz(patch, note),
-            phases=_phases(patch, place.loops, note.pitch, strike.colour),
-        )
-        gate = voice.gate
-        gate[: strike.offset] = 0.0
-        # Exactly 1 starts the oscillators; anything lower only holds.
-        gate[strike.offset] = 1.0
-        gate[strike.offset + 1 :] = 0.5
-        self._touched.append(sounding)
         length = max(_SHORTEST_SAMPLES, strike.length_samples)
-        if not place.loops:
+        if not place.body.loops:
             # A struck string ends by itself: let go before its table comes round again.
-            own = int(place.length * place.hz / hz) - to_samples(patch.release_s) - 2 * BLOCK_SAMPLES
-            length = own if drum else max(_SHORTEST_SAMPLES, min(length, own))
-        self._push(start + length, False, sounding)
+            rings = to_samples(place.body.duration_s(hz)) - to_samples(sounding.release_s) - 2 * BLOCK_SAMPLES
+            length = rings if drum else max(_SHORTEST_SAMPLES, min(length, rings))
+        self._push(sounding.started + length, False, sounding)
+
+    def _begin(
+        self, patch: Patch, key: tuple[str, int, int], chokes: str, deck: int, offset: int, place: Place, touch: Touch
+    ) -> _Sounding | None:
+        """Let a voice begin at an offset of the block; None when there is none."""
+        voice = self._voice()
+        if voice is None:
+            return None
+        release_s = patch.played.release_s.at(key[1])
+        if not place.body.loops:
+            # The release, too, must be over before the table comes round again.
+            release_s = min(release_s, 0.4 * place.body.duration_s(touch.hz))
+        sounding = _Sounding(voice, patch, key, chokes, deck, self.sample + offset, release_s, touch)
+        self._sounding[sounding] = None
+        voice.start(place, patch.played, touch, channel=self._channels[patch.name], deck=self._engine.decks[deck])
+        gate = voice.gate
+        gate[:offset] = 0.0
+        # Exactly 1 starts the oscillators; anything lower only holds.
+        gate[offset] = 1.0
+        gate[offset + 1 :] = 0.5
+        self._touched.append(sounding)
+        return sounding
 
     def _push(self, at: int, is_end: bool, sounding: _Sounding) -> None:
         self._serial += 1
@@ -234,6 +265,26 @@ class Orchestra:
         sounding.voice.gate[offset:] = 0.0
         self._touched.append(sounding)
         self._push(sounding.released + to_samples(sounding.release_s) + BLOCK_SAMPLES, True, sounding)
+        if within_s is None and not sounding.stolen:
+            self._let_go(sounding, offset)
+
+    def _let_go(self, sounding: _Sounding, offset: int) -> None:
+        """Sound the damper or finger that ends a note, where there is one and voices are plenty."""
+        place = self._bank[sounding.patch.key][1]
+        if place is None or offset >= BLOCK_SAMPLES or len(self._sounding) >= _LET_GO_UNDER:
+            return
+        lasted_s = (self.sample + offset - sounding.started) / SAMPLE_RATE
+        if lasted_s < _LET_GO_AFTER_S:
+            return
+        hz = place.body.hz
+        # What has died away is let go more quietly.
+        gain = sounding.touch.gain * max(0.2, 1.0 - 0.2 * lasted_s)
+        touch = Touch(hz, gain, attack_s=0.0005, cutoff_hz=sounding.touch.cutoff_hz)
+        key = ("", sounding.key[1], sounding.deck)
+        begun = self._begin(sounding.patch, key, "", sounding.deck, offset, place, touch)
+        if begun is not None:
+            rings = to_samples(place.body.duration_s(hz)) - to_samples(begun.release_s) - 2 * BLOCK_SAMPLES
+            self._push(begun.started + max(_SHORTEST_SAMPLES, rings), False, begun)
 
     def _finish(self, sounding: _Sounding) -> None:
         if sounding.done:
@@ -248,7 +299,7 @@ class Orchestra:
         stems = self._engine.stems
         bad = np.asarray(~np.isfinite(stems).all(axis=0))
         stems[:, bad] = 0.0
-        names = {patch.name for index, patch in enumerate(PATCHES) if bad[2 * index : 2 * index + 2].any()}
+        names = {name for name, channel in self._channels.items() if bad[channel : channel + 2].any()}
         log.warning("voices of %s made no numbers; they are made anew", ", ".join(sorted(names)))
         for sounding in [s for s in self._sounding if s.patch.name in names]:
             sounding.done = True
@@ -280,36 +331,59 @@ class Orchestra:
         else:
             self._push(self.sample + to_samples(STEAL_S) + BLOCK_SAMPLES, True, sounding)
 
+    def _drum(self, patch: Patch, pitch: int) -> DrumSound | None:
+        if not patch.kit:
+            return None
+        keys = self._kits[patch.key]
+        if pitch not in keys:
+            # What the kit does not have, its nearest neighbour plays.
+            pitch = min(keys, key=lambda k: (abs(k - pitch), k))
+        return patch.kit[keys[pitch]]
+
     def _place(self, patch: Patch, pitch: int, drum: DrumSound | None) -> tuple[Place, float]:
-        places = self._bank[patch.name]
+        places = self._bank[patch.key][0]
         if drum is not None:
-            place = places[KIT.index(drum)]
-            return place, place.hz
+            place = places[patch.kit.index(drum)]
+            return place, place.body.hz
         return places[zone_of(patch, pitch)], 440.0 * 2.0 ** ((pitch - 69) / 12)
 
 
-def _bank(engine: Engine, seed: int) -> dict[str, list[Place]]:
-    """Return every instrument's tables, in pyo; one bank at a time, for they take some 200 MB."""
-    if seed not in engine.banks:
+def _bank(engine: Engine, seed: int, patches: Library) -> dict[str, tuple[list[Place], Place | None]]:
+    """Return every patch's tables, in pyo; one bank at a time, for they take some 250 MB."""
+    key = (seed, id(patches))
+    if key not in engine.banks:
         engine.forget_banks()
-        engine.banks[seed] = {name: [engine.hold(t) for t in made] for name, made in tables(seed=seed).items()}
-    return engine.banks[seed]
+        held = {}
+        for name, made in tables(seed=seed, patches=patches).items():
+            let_go = None if made.let_go is None else Place(engine.hold_table(made.let_go))
+            held[name] = ([engine.hold(sound) for sound in made.sounds], let_go)
+        engine.banks[key] = held
+    return engine.banks[key]
 
 
-def _gain(patch: Patch, velocity: int, drum: DrumSound | None, gain_db: float) -> float:
-    level_db = patch.level_db + (drum.level_db if drum else 0.0) + gain_db
-    touch_db = 0.5 * patch.touch * math.log2(max(velocity, 1) / _LOUD_AT_VELOCITY)
-    return math.pow(10.0, (level_db + touch_db) / 20.0)
-
-
-def _attack_s(patch: Patch, velocity: int) -> float:
-    """Return the rise: a little slower for soft notes where there is one."""
-    return patch.attack_s * (1.5 - 0.7 * velocity / 127)
-
-
-def _cutoff_hz(patch: Patch, note: Note) -> float:
-    open_hz = patch.dark_hz * math.pow(patch.bright_hz / patch.dark_hz, (note.velocity - 1) / 126)
-    return min(20_000.0, max(150.0, open_hz * math.pow(2.0, patch.follow * (note.pitch - 60) / 12)))
+def _touch(
+    patch: Patch, note: Note, drum: DrumSound | None, strike: Strike, hz: float, loops: bool, free: float
+) -> Touch:
+    """Return how a note is played: everything that its velocity, pitch and neighbours decide."""
+    played = patch.played
+    level_db = played.level_db + (drum.level_db if drum else 0.0) + strike.gain_db
+    velocity = max(note.velocity, 1)
+    touch_db = 0.5 * played.touch * math.log2(velocity / MIDDLE_VELOCITY)
+    gain = math.pow(10.0, (level_db + touch_db) / 20.0)
+    # A little slower for soft notes where there is a rise at all.
+    slower = 1.5 - 0.7 * velocity / 127
+    dark, bright = played.dark_hz, played.bright_hz
+    open_hz = dark * math.pow(bright / dark, (velocity - 1) / 126)
+    return Touch(
+        hz,
+        gain,
+        edge=gain * edge_amount(played, velocity),
+        extra=gain * (free if patch.halo is not None else 1.0),
+        attack_s=played.attack_s * slower,
+        edge_attack_s=(played.edge_attack_s or played.attack_s) * slower,
+        cutoff_hz=min(20_000.0, max(150.0, open_hz * math.pow(2.0, played.follow * (note.pitch - 60) / 12))),
+        phases=_phases(patch, loops, note.pitch, strike.colour),
+    )
 
 
 def _phases(patch: Patch, loops: bool, pitch: int, colour: int) -> tuple[float, float]:
@@ -317,4 +391,4 @@ def _phases(patch: Patch, loops: bool, pitch: int, colour: int) -> tuple[float, 
     if not loops:
         return 0.0, 0.0
     left = ((colour * 2654435761 + pitch * 40503) % 65536) / 65536
-    return left, (left + 0.5) % 1.0 if patch.choir_phases else left
+    return left, (left + 0.5) % 1.0 if patch.played.ears_apart else left

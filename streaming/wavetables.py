@@ -1,9 +1,11 @@
-"""The tables the voices read: held tones, struck and plucked strings, computed once at start.
+"""The tables the voices read: held tones, struck and plucked strings, short noises, computed once at start.
 
-Held tones are long seamless loops in which every harmonic is a narrow band of
-noise rather than a line, which is what makes a section or a bow sound alive.
-Struck tones are sums of decaying partials. Both are made of what lies under
-20 kHz only, so nothing aliases.
+A sound has two layers. The body is the softest touch; the edge is what the
+hardest touch adds, partial for partial in the same phase, so that any mixture
+of the two is a tone of some touch between. Held tones are long seamless loops
+in which every harmonic is a narrow band of noise rather than a line, which is
+what makes a section or a bow sound alive. Struck tones are sums of decaying
+partials. All are made of what lies under 18 kHz only, so nothing aliases.
 
 Source: O. P. Nasca, "The PADsynth sound synthesis algorithm" (ZynAddSubFX, 2006);
 N. H. Fletcher and T. D. Rossing, "The Physics of Musical Instruments", ch. 2
@@ -12,16 +14,23 @@ N. H. Fletcher and T. D. Rossing, "The Physics of Musical Instruments", ch. 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.patches.recipe import Burst, Halo, Peak, StringSound, ToneSound
 from streaming.timeline import SAMPLE_RATE
 
 Array = NDArray[np.float64]
 TOP_HZ = 18_000.0
+# What the voices' interpolation adds beside a tone stays under this, against the tone, in tables of half
+# the rate, where it lies above 14 kHz, and of a quarter.
+_IMAGES_DB = {2: -62.0, 4: -74.0}
+# The level of every tone, as the ear weighs it.
+_LEVEL = 0.1
+_LONGEST_EDGE_S = 1.6
 
 
 def pitch_hz(pitch: float) -> float:
@@ -37,16 +46,17 @@ def loudness_weight(frequency_hz: Array) -> Array:
     return np.asarray(low_cut * shelf)
 
 
-def bands(frequency_hz: Array, peaks: Sequence[tuple[float, float, float]]) -> Array:
+def bands(frequency_hz: Array, peaks: Sequence[Peak], pitch: float) -> Array:
     """Return the gain of a body or vowel at some frequencies.
 
     Args:
         frequency_hz: where.
-        peaks: (centre in Hz, width in Hz, gain in dB) of its resonances.
+        peaks: its resonances.
+        pitch: MIDI pitch that sounds, for resonances that follow it.
     """
     gain_db = np.zeros_like(frequency_hz)
-    for centre_hz, width_hz, peak_db in peaks:
-        gain_db += peak_db / (1.0 + np.square((frequency_hz - centre_hz) / (0.5 * width_hz)))
+    for peak in peaks:
+        gain_db += peak.gain_db / (1.0 + np.square((frequency_hz - peak.hz.at(pitch)) / (0.5 * peak.width_hz)))
     return np.asarray(10.0 ** (gain_db / 20.0))
 
 
@@ -55,175 +65,347 @@ class Table:
     """One or two channels of samples and the pitch they sound at unshifted.
 
     Attributes:
-        samples: float64 [channels, length], peak below about 1.
-        hz: fundamental when read at its own rate.
+        samples: float [channels, length].
+        hz: fundamental when read at 48 kHz; a table of half the rate sounds an octave higher so.
         loops: whether the end runs seamlessly into the start.
     """
 
-    samples: Array
+    samples: NDArray[np.floating]
     hz: float
     loops: bool
 
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds at its own rate."""
-        return int(self.samples.shape[1]) / SAMPLE_RATE
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What the notes of a few neighbouring pitches are played with.
 
-def held(
-    hz: float,
-    amplitude: Callable[[Array, Array], Array],
-    *,
-    spread_cents: float,
-    breath_db: float = -120.0,
-    log2_size: int = 16,
-    seed: int,
-) -> Table:
-    """Return a seamless loop of a held tone.
-
-    Args:
-        hz: the pitch.
-        amplitude: gives the amplitudes of the harmonics from their numbers and frequencies in Hz.
-        spread_cents: how far a harmonic wavers (a soloist 2-6, a section 15-40).
-        breath_db: level of the noise between the harmonics against the tone.
-        log2_size: length; 2^16 samples are 1.4 s.
-        seed: of the wavering.
+    Attributes:
+        body: the softest touch.
+        edge: what the hardest touch adds.
+        extra: a noise at the beginning, or strings that sound with it.
     """
-    size = 2**log2_size
-    step_hz = SAMPLE_RATE / size
-    # The loop holds whole periods, so that a narrow tone stays in tune to the last cent.
-    hz = round(hz / step_hz) * step_hz
-    number = np.arange(1, max(2, int(TOP_HZ / hz) + 1), dtype=np.float64)
-    level = amplitude(number, number * hz)
-    rng = np.random.default_rng(seed)
-    spectrum = np.zeros(size // 2 + 1)
-    bins = np.arange(size // 2 + 1, dtype=np.float64) * step_hz
-    for n, a in zip(number, level, strict=True):
-        width_hz = max(step_hz * 0.3, (2 ** (spread_cents / 1200) - 1) * hz * n)
+
+    body: Table
+    edge: Table | None = None
+    extra: Table | None = None
+
+
+def _sparing(frequency_hz: Array, amplitude: Array, factors: Sequence[int] = (4, 2)) -> int:
+    """Return by which factor a table may be coarser than the programme: 1, 2 or 4.
+
+    A cubic curve through samples at rate R leaves of a tone at f an image at R - f,
+    weaker by about (f / (R - f))^4; these must be lost beside the tone.
+    """
+    power = float(np.sum(np.square(amplitude)))
+    for factor in factors:
+        rate = SAMPLE_RATE / factor
+        inside = frequency_hz < 0.42 * rate
+        lost = float(np.sum(np.square(amplitude[~inside])))
+        images = np.square(amplitude[inside]) * (frequency_hz[inside] / (rate - frequency_hz[inside])) ** 8
+        if lost + float(np.sum(images)) < 10 ** (_IMAGES_DB[factor] / 10) * power:
+            return factor
+    return 1
+
+
+# --- tones that are held -----------------------------------------------------------
+
+
+def _harmonics(tone: ToneSound, pitch: float, number: Array, frequency_hz: Array) -> Array:
+    """Return the amplitudes of harmonics."""
+    slope = tone.slope.at(pitch)
+    if tone.ranks:
+        series = np.zeros_like(number)
+        for foot, gain in tone.ranks:
+            k = number / foot
+            series += gain * np.where(k % 1 == 0, np.maximum(k, 1.0) ** -slope, 0.0)
+    else:
+        series = number**-slope
+    series = series * np.where(number % 2 == 0, tone.even.at(pitch), 1.0)
+    if tone.harmonics_db:
+        given = np.asarray(tone.harmonics_db)
+        series = series * 10 ** (given[np.minimum(number.astype(int) - 1, len(given) - 1)] / 20)
+    falling = 1 + (frequency_hz / tone.cutoff_hz.at(pitch)) ** tone.steepness.at(pitch)
+    return np.asarray(series * bands(frequency_hz, tone.body, pitch) / falling)
+
+
+def _spectrum(tone: ToneSound, pitch: float, hz: float, bins_hz: Array, number: Array, amplitude: Array) -> Array:
+    """Return the magnitudes of a loop: a narrow band around each harmonic, and the breath."""
+    step_hz = bins_hz[1]
+    spectrum = np.zeros_like(bins_hz)
+    cents = tone.spread_cents.at(pitch)
+    for n, a in zip(number, amplitude, strict=True):
+        width_hz = max(step_hz * 0.3, (2 ** (cents / 1200) - 1) * hz * n)
         first = max(1, int((n * hz - 4 * width_hz) / step_hz))
-        last = min(size // 2, int((n * hz + 4 * width_hz) / step_hz) + 2)
-        band = np.exp(-0.5 * np.square((bins[first:last] - n * hz) / width_hz))
+        last = min(len(bins_hz) - 1, int((n * hz + 4 * width_hz) / step_hz) + 2)
+        band = np.exp(-0.5 * np.square((bins_hz[first:last] - n * hz) / width_hz))
         spectrum[first:last] += a * band / np.sqrt(np.sum(np.square(band)))
-    if breath_db > -120.0:
+    breath_db = tone.breath_db.at(pitch)
+    if breath_db > -119.0:
         # Air: a broad hump over the first few harmonics, not hiss to the top.
-        air = np.exp(-0.5 * np.square(np.log2(np.maximum(bins, 1.0) / max(900.0, 2.0 * hz)) / 1.1))
+        middle_hz = max(tone.breath_hz.at(pitch), 2.0 * hz)
+        air = np.exp(-0.5 * np.square(np.log2(np.maximum(bins_hz, 1.0) / middle_hz) / 1.1))
         air *= np.sqrt(np.sum(np.square(spectrum)) / np.sum(np.square(air))) * 10 ** (breath_db / 20)
         spectrum = np.hypot(spectrum, air)
-    weighted = np.sqrt(np.sum(np.square(spectrum * loudness_weight(bins))))
-    phases = rng.uniform(0, 2 * np.pi, len(spectrum))
-    wave = np.fft.irfft(spectrum / weighted * np.exp(1j * phases)) * size
-    # It begins where the wave is nearest to zero: pyo reads a zero behind the last sample.
-    wave = np.roll(wave, -int(np.argmin(np.abs(wave))))
-    return Table(wave[None] * 0.1, hz, loops=True)
+    return spectrum
+
+
+def held(pitch: float, tone: ToneSound, loud: ToneSound | None, *, middle: float, seed: int) -> Sound:
+    """Return seamless loops of a held tone.
+
+    Args:
+        pitch: MIDI pitch.
+        tone: the softest touch.
+        loud: the hardest touch; None when there is but one.
+        middle: how much of the edge sounds at a middling touch, whose loudness is set.
+        seed: of the wavering.
+    """
+    hz = pitch_hz(pitch)
+    number = np.arange(1, max(2, int(TOP_HZ / hz) + 1), dtype=np.float64)
+    soft = _harmonics(tone, pitch, number, number * hz)
+    hard = soft if loud is None else _harmonics(loud, pitch, number, number * hz)
+    # A harder touch never takes away: it begins where the soft one is, and adds above.
+    hard = hard * (soft[0] / hard[0])
+    hard = np.maximum(hard, soft)
+    coarser = _sparing(number * hz, hard, (2,))
+    rate = SAMPLE_RATE / coarser
+    kept = number * hz < 0.45 * rate
+    number, soft, hard = number[kept], soft[kept], hard[kept]
+    size = 2 ** round(np.log2(tone.loop_s.at(pitch) * rate))
+    step_hz = rate / size
+    # The loop holds whole periods, so that a narrow tone stays in tune to the last cent.
+    hz = round(hz / step_hz) * step_hz
+    bins_hz = np.arange(size // 2 + 1, dtype=np.float64) * step_hz
+    layers = [_spectrum(tone, pitch, hz, bins_hz, number, soft)]
+    if loud is not None:
+        layers.append(np.maximum(_spectrum(loud, pitch, hz, bins_hz, number, hard) - layers[0], 0.0))
+    weighted = _weighted(layers[0] + (middle * layers[1] if loud is not None else 0.0), bins_hz)
+    turned = np.exp(1j * np.random.default_rng(seed).uniform(0, 2 * np.pi, len(bins_hz)))
+    waves = [np.fft.irfft(layer * turned / weighted) * size * _LEVEL for layer in layers]
+    # They begin where the body is nearest to zero: pyo reads a zero behind the last sample.
+    start = int(np.argmin(sum(np.abs(wave) for wave in waves)))
+    tables = [Table(np.roll(wave, -start)[None], hz * coarser, loops=True) for wave in waves]
+    return Sound(tables[0], tables[1] if loud is not None else None)
+
+
+def _weighted(spectrum: Array, bins_hz: Array) -> float:
+    return float(np.sqrt(np.sum(np.square(spectrum * loudness_weight(bins_hz)))))
+
+
+# --- strings that are struck and plucked -------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class String:
-    """A struck or plucked string.
+class _Partials:
+    """Partials of one string: frequencies in Hz, amplitudes, falls in nepers a second."""
 
-    Attributes:
-        inharmonicity: stiffness B; partial n sounds at n * hz * sqrt(1 + B n^2).
-        decay_s: time for the fundamental to fall by 60 dB.
-        damping_hz: partials at this frequency die twice as fast as the fundamental.
-        point: where it is excited, as a part of its length.
-        softness_hz: partials far above this are hardly excited.
-        slope: amplitudes fall with the number of the partial to this power.
-        body: resonances as in `bands`.
-        detune_cents: how far two strings of one note are apart.
-        prompt: part of the energy that is gone early (double decay), 0 to 1.
-        knock_db: level of the thump or pluck noise.
-    """
-
-    inharmonicity: float
-    decay_s: float
-    damping_hz: float
-    point: float
-    softness_hz: float
-    slope: float
-    body: tuple[tuple[float, float, float], ...] = ()
-    detune_cents: float = 0.5
-    prompt: float = 0.6
-    knock_db: float = -34.0
+    hz: Array
+    number: Array
+    amplitude: Array
+    fall: Array
 
 
-def _ring(duration_s: float, rates: NDArray[np.complex128], amplitudes: Array) -> Array:
+def _partials(pitch: float, string: StringSound) -> _Partials:
+    hz = pitch_hz(pitch)
+    n = np.arange(1, 81, dtype=np.float64)
+    stiff = string.inharmonicity.at(pitch)
+    at_hz = hz * n * np.sqrt((1 + stiff * n * n) / (1 + stiff))
+    n, at_hz = n[at_hz < TOP_HZ], at_hz[at_hz < TOP_HZ]
+    amplitude = n ** -string.slope.at(pitch) * np.exp(-at_hz / string.softness_hz.at(pitch))
+    # A point close to a node weakens a partial; no real hammer silences it.
+    amplitude = amplitude * (0.15 + 0.85 * np.abs(np.sin(np.pi * n * string.point.at(pitch))))
+    amplitude = amplitude * bands(at_hz, string.body, pitch)
+    amplitude[at_hz < 45.0] *= 0.5
+    fall = 6.91 / string.decay_s.at(pitch) * (1 + np.square(at_hz / string.damping_hz.at(pitch))) ** 0.5
+    return _Partials(at_hz, n, amplitude, np.asarray(fall))
+
+
+def _ring(samples: int, rate: float, rates: NDArray[np.complex128], amplitudes: NDArray[np.complex128]) -> Array:
     """Return the sum of decaying partials, real, one channel per row of amplitudes.
 
     The exponential of a sum is a product: far steps times near steps is one
     matrix product instead of a sine per partial and sample.
     """
-    near, far = 512, int(np.ceil(duration_s * SAMPLE_RATE / 512))
-    fine = np.exp(rates[:, None] * np.arange(near) / SAMPLE_RATE)
-    coarse = np.exp(rates[None] * (np.arange(far) * near)[:, None] / SAMPLE_RATE)
+    near, far = 512, -(-samples // 512)
+    fine = np.exp(rates[:, None] * np.arange(near) / rate)
+    coarse = np.exp(rates[None] * (np.arange(far) * near)[:, None] / rate)
     channels = []
     for row in amplitudes:
         weighted = coarse * row
-        channels.append((weighted.real @ fine.real - weighted.imag @ fine.imag).reshape(-1))
+        channels.append((weighted.real @ fine.real - weighted.imag @ fine.imag).reshape(-1)[:samples])
     return np.stack(channels)
 
 
-def struck(hz: float, string: String, *, seed: int, length_s: float | None = None) -> Table:
-    """Return a struck or plucked tone that decays to silence, in stereo.
+@dataclass(frozen=True, slots=True)
+class _Strings:
+    """The two strings of one note, heard by one or two ears: what every layer of it has in common."""
+
+    rates: NDArray[np.complex128]
+    weights: NDArray[np.complex128]
+
+    @classmethod
+    def of(cls, partials: _Partials, string: StringSound, pitch: float, rng: np.random.Generator) -> _Strings:
+        count = len(partials.hz)
+        phase = np.exp(1j * rng.uniform(0, 2 * np.pi, count))
+        prompt, detune = string.prompt.at(pitch), string.detune_cents.at(pitch)
+        rates, left, right = [], [], []
+        for side, (cents, speed, share) in enumerate(((-0.5 * detune, 3.2, prompt), (0.5 * detune, 1.0, 1 - prompt))):
+            rates.append(-partials.fall * speed + 2j * np.pi * partials.hz * 2 ** (cents / 1200))
+            # Each partial reaches the two ears a little differently: width without a phase hole.
+            balance = 0.5 + 0.16 * rng.uniform(-1, 1, count) + (0.05 if side else -0.05)
+            left.append(share * phase * np.sqrt(1 - balance))
+            right.append(share * phase * np.sqrt(balance))
+        ears = np.stack([np.concatenate(left), np.concatenate(right)])
+        both = cls(np.concatenate(rates), ears)
+        return both if string.wide >= 1 else both.narrowed()
+
+    def narrowed(self) -> _Strings:
+        """Return the same, with one channel for both ears."""
+        return _Strings(self.rates, self.weights.mean(axis=0, keepdims=True))
+
+    def sound(self, amplitude: Array, samples: int, rate: float) -> Array:
+        used = np.tile(amplitude > 1e-7 * amplitude.max(initial=1e-12), 2)
+        weights = self.weights[:, used] * np.tile(amplitude, 2)[used]
+        return _ring(samples, rate, self.rates[used], weights)
+
+
+def struck(pitch: float, string: StringSound, loud: StringSound | None, *, middle: float, seed: int) -> Sound:
+    """Return a struck or plucked tone that decays to silence.
 
     Args:
-        hz: the pitch.
-        string: what is struck.
+        pitch: MIDI pitch.
+        string: the softest touch.
+        loud: the hardest touch; None when there is but one.
+        middle: how much of the edge sounds at a middling touch, whose loudness is set.
         seed: of phases and noise.
-        length_s: cut (with a fade) after this; default by the decay.
     """
     rng = np.random.default_rng(seed)
-    n = np.arange(1, 81, dtype=np.float64)
-    partial_hz = hz * n * np.sqrt((1 + string.inharmonicity * n * n) / (1 + string.inharmonicity))
-    n, partial_hz = n[partial_hz < TOP_HZ], partial_hz[partial_hz < TOP_HZ]
-    level = n**-string.slope * np.exp(-partial_hz / string.softness_hz)
-    # A point close to a node weakens a partial; no real hammer silences it.
-    level = level * (0.15 + 0.85 * np.abs(np.sin(np.pi * n * string.point)))
-    level = level * bands(partial_hz, string.body)
-    level[partial_hz < 45.0] *= 0.5
-    fall = 6.91 / string.decay_s * (1 + np.square(partial_hz / string.damping_hz)) ** 0.5
-    phase = rng.uniform(0, 2 * np.pi, len(n))
-    rates: list[NDArray[np.complex128]] = []
-    left: list[Array] = []
-    right: list[Array] = []
-    for side, (detune, speed, share) in enumerate(
-        (
-            (-0.5 * string.detune_cents, 3.2, string.prompt),
-            (0.5 * string.detune_cents, 1.0, 1 - string.prompt),
-        )
-    ):
-        rates.append(-fall * speed + 2j * np.pi * partial_hz * 2 ** (detune / 1200))
-        # Each partial reaches the two ears a little differently: width without a phase hole.
-        balance = 0.5 + 0.16 * rng.uniform(-1, 1, len(n)) + (0.05 if side else -0.05)
-        turned = share * level * np.exp(1j * phase)
-        left.append(turned * np.sqrt(1 - balance))
-        right.append(turned * np.sqrt(balance))
-    duration_s = length_s or min(10.0, 1.15 * string.decay_s)
-    wave = _ring(duration_s, np.concatenate(rates), np.stack([np.concatenate(left), np.concatenate(right)]))
-    wave += _knock(wave, 10 ** (string.knock_db / 20), hz, rng)
-    # A hammer stays a moment on the string: no click, the first sample is silent.
-    rise = min(int(0.0015 * SAMPLE_RATE), wave.shape[1])
+    partials = _partials(pitch, string)
+    strings = _Strings.of(partials, string, pitch, rng)
+    soft = partials.amplitude
+    hard = soft
+    if loud is not None:
+        hard = _partials(pitch, loud).amplitude
+        hard = hard * float(np.max(soft[:3] / hard[:3]))
+    # The body may be coarse when what is bright of it can go to the edge, which is always fine.
+    coarser = _sparing(partials.hz, soft)
+    rate = SAMPLE_RATE / coarser
+    low = partials.hz < 0.42 * rate
+    body_level, edge_level = np.where(low, soft, 0.0), np.maximum(hard - np.where(low, soft, 0.0), 0.0)
+    samples = int(string.length_s.at(pitch) * rate)
+    body = strings.sound(body_level, samples, rate)
+    noise_seed = int(rng.integers(2**31))
+    soft_knock = 10 ** (string.knock_db.at(pitch) / 20) * float(np.abs(body).max())
+    body += _knock(body.shape, rate, string, pitch, noise_seed) * soft_knock
+    _shape(body, rate)
+    whole = np.repeat(body, coarser, axis=1)[:, : int(0.4 * SAMPLE_RATE)]
+    edge, finer = None, 1
+    if loud is not None:
+        finer = _sparing(partials.hz, edge_level, (2,))
+        edge_rate = SAMPLE_RATE / finer
+        length_s = _lasts(edge_level, partials.fall, samples / rate)
+        ears = strings if string.wide >= 2 else strings.narrowed()
+        edge_level = np.where(partials.hz < 0.45 * edge_rate, edge_level, 0.0)
+        edge = ears.sound(edge_level, int(length_s * edge_rate), edge_rate)
+        more = 10 ** (loud.knock_db.at(pitch) / 20) * float(np.abs(body).max()) - soft_knock
+        edge += _knock(edge.shape, edge_rate, loud, pitch, noise_seed) * max(more, 0.0)
+        _shape(edge, edge_rate)
+        whole = _sum(whole, middle * np.repeat(edge, finer, axis=1))
+    scale = _LEVEL / _loudness(whole)
+    hz = pitch_hz(pitch)
+    return Sound(
+        Table(body * scale, hz * coarser, loops=False),
+        None if edge is None else Table(edge * scale, hz * finer, loops=False),
+    )
+
+
+def _sum(body: Array, edge: Array) -> Array:
+    """Return both layers together, as long as the body."""
+    length = min(body.shape[1], edge.shape[1])
+    whole = body.copy()
+    whole[:, :length] += edge[:, :length]
+    return whole
+
+
+def _lasts(amplitude: Array, fall: Array, most_s: float) -> float:
+    """Return the seconds until an edge has fallen by 40 dB, no more than it may last."""
+    most_s = min(most_s, _LONGEST_EDGE_S)
+    t = np.linspace(0.1, most_s, 60)
+    power = np.square(amplitude) @ np.exp(-2 * fall[:, None] * t)
+    over = t[power < 1e-4 * max(float(np.sum(np.square(amplitude))), 1e-20)]
+    return float(over[0]) if len(over) else most_s
+
+
+def _shape(wave: Array, rate: float) -> None:
+    """Let a struck tone begin and end with silence: a hammer stays a moment on the string."""
+    rise = min(int(0.0015 * rate), wave.shape[1])
     wave[:, :rise] *= np.sin(0.5 * np.pi * np.arange(rise) / rise) ** 2
     tail = int(0.25 * wave.shape[1])
     wave[:, -tail:] *= np.cos(0.5 * np.pi * np.arange(tail) / tail) ** 2
-    return Table(wave * (0.1 / _loudness(wave)), hz, loops=False)
 
 
-def _knock(wave: Array, gain: float, hz: float, rng: np.random.Generator) -> Array:
-    """Return the short wooden noise of hammer, finger or nail, as loud as said against the tone."""
-    length = int(0.08 * SAMPLE_RATE)
-    spectrum = np.fft.rfft(rng.normal(size=(2, length)))
+def _knock(shape: tuple[int, ...], rate: float, string: StringSound, pitch: float, seed: int) -> Array:
+    """Return the short wooden noise of hammer, finger or nail, its peak about 1."""
+    rng = np.random.default_rng(seed)
+    length = int(0.2 * SAMPLE_RATE)
+    spectrum = np.fft.rfft(rng.normal(size=(2, length)))[: shape[0]]
     at_hz = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
-    top_hz = 500.0 + 1.5 * hz
+    top_hz = 500.0 + 1.5 * pitch_hz(pitch)
     noise = np.fft.irfft(spectrum * (at_hz > 60) / (1 + (at_hz / top_hz) ** 4), length)
-    noise *= np.exp(-np.arange(length) / (0.014 * SAMPLE_RATE))
-    out = np.zeros_like(wave)
-    out[:, :length] = noise[:, : wave.shape[1]] * (gain * np.abs(wave).max() / np.abs(noise).max() * 4)
+    noise *= np.exp(-np.arange(length) / (string.knock_s.at(pitch) * SAMPLE_RATE))
+    noise = noise[:, :: round(SAMPLE_RATE / rate)][:, : shape[1]]
+    out = np.zeros(shape)
+    out[:, : noise.shape[1]] = noise / np.abs(noise).max() * 4
     return out
 
 
 def _loudness(wave: Array) -> float:
     """Return the ear-weighted level of the first 400 ms of a struck tone."""
-    head = wave[:, : int(0.4 * SAMPLE_RATE)]
-    power = np.square(np.abs(np.fft.rfft(head))) / head.shape[1] ** 2 * 2
-    weight = loudness_weight(np.asarray(np.fft.rfftfreq(head.shape[1], 1 / SAMPLE_RATE), np.float64))
+    power = np.square(np.abs(np.fft.rfft(wave))) / wave.shape[1] ** 2 * 2
+    weight = loudness_weight(np.asarray(np.fft.rfftfreq(wave.shape[1], 1 / SAMPLE_RATE), np.float64))
     return float(np.sqrt(np.sum(power * np.square(weight)) / len(wave)))
+
+
+# --- what sounds beside the tone -----------------------------------------------------
+
+
+def burst(pitch: float, of: Burst, *, seed: int) -> Table:
+    """Return a short noise, mono, that ends with silence."""
+    rng = np.random.default_rng(seed)
+    higher = 2.0 ** (of.follow * (pitch - 60) / 12)
+    low_hz, high_hz = of.low_hz * higher, min(of.high_hz * higher, TOP_HZ)
+    length = int((of.attack_s + 6 * of.decay_s) * SAMPLE_RATE)
+    t = np.arange(length) / SAMPLE_RATE
+    at_hz = np.maximum(np.fft.rfftfreq(length, 1 / SAMPLE_RATE), 1.0)
+    band = 1 / np.sqrt((1 + (low_hz / at_hz) ** 4) * (1 + (at_hz / high_hz) ** 6))
+    noise = np.fft.irfft(np.fft.rfft(rng.normal(size=length)) * band, length)
+    noise /= np.abs(noise).max()
+    if of.thump_hz:
+        noise = 0.4 * noise + np.sin(2 * np.pi * of.thump_hz * t)
+    wave = noise * np.minimum(t / of.attack_s, 1.0) * np.exp(-np.maximum(t - of.attack_s, 0) / of.decay_s)
+    tail = length // 4
+    wave[-tail:] *= np.cos(0.5 * np.pi * np.arange(tail) / tail) ** 2
+    wave *= _LEVEL * 10 ** (of.level_db / 20) / np.abs(wave).max()
+    return Table((wave - wave.mean() * np.hanning(length) * 2)[None], pitch_hz(pitch), loops=False)
+
+
+def halo(pitch: float, of: Halo, *, seed: int) -> Table:
+    """Return what free strings add to a note: its partials on other strings, a little beside it, slow and long."""
+    rng = np.random.default_rng(seed)
+    hz = pitch_hz(pitch)
+    number = np.arange(1, 13, dtype=np.float64)
+    number = number[number * hz < 1800.0] if hz < 1500.0 else number[:2]
+    # Each partial wakes three strings, none of them quite in tune with it; below the note, its fifth and octave.
+    at_hz = np.concatenate([number * hz * 2 ** (rng.normal(0, 2.5, len(number)) / 1200) for _ in range(3)])
+    amplitude = np.tile(number**-0.7, 3)
+    fall = 6.91 / of.decay_s.at(pitch) * (1 + np.square(at_hz / 1500.0)) ** 0.5
+    coarser = _sparing(at_hz, amplitude * 10 ** (of.level_db / 40))
+    rate = SAMPLE_RATE / coarser
+    samples = int(min(3.0, 0.6 * of.decay_s.at(pitch)) * rate)
+    weights = amplitude * np.exp(1j * rng.uniform(0, 2 * np.pi, (2, len(at_hz))))
+    wave = _ring(samples, rate, -fall + 2j * np.pi * at_hz, weights)
+    _shape(wave, rate)
+    t = np.arange(samples) / rate
+    wave *= 1 - np.exp(-t / of.rise_s)
+    head = wave[:, : int(rate)]
+    wave *= _LEVEL * 10 ** (of.level_db / 20) / max(float(np.sqrt(np.mean(np.square(head)))), 1e-9)
+    return Table(wave, hz * coarser, loops=False)
