@@ -127,7 +127,8 @@ class SystemPorts:
             return ["UNSPECIFIED"]
         there = ["LINUX_ALSA"] if _SEQUENCER.exists() else []
         # The sockets of jackd2 are called jack_SERVER_USER_NUMBER.
-        return there + (["UNIX_JACK"] if any(_JACK_SOCKETS.glob("jack_*_[0-9]*_0")) else [])
+        server = os.environ.get("JACK_DEFAULT_SERVER", "default")
+        return there + (["UNIX_JACK"] if any(_JACK_SOCKETS.glob(f"jack_{server}_*_0")) else [])
 
     def _names(self, system: str) -> list[str]:
         try:
