@@ -24,8 +24,14 @@ ANSWER_WAIT_S = 10.0
 Commands = Callable[[str], Sequence[str]]
 
 
-def commands_of(options: ShowOptions, run: RunFolder) -> Commands:
-    """Return how the workers of a show are started."""
+def commands_of(options: ShowOptions, run: RunFolder, loudness: tuple[float, float] = (-14.0, -1.0)) -> Commands:
+    """Return how the workers of a show are started.
+
+    Args:
+        options: of the show.
+        run: its run folder.
+        loudness: of the programme in LUFS, and its ceiling in dBTP.
+    """
     fast = ("--fast",) if options.fast else ()
     feed: tuple[str, ...] = ("--size", f"{options.width}x{options.height}", "--fps", str(options.fps), *fast)
     if options.nut_port and not options.fast:
@@ -34,7 +40,9 @@ def commands_of(options: ShowOptions, run: RunFolder) -> Commands:
     composer: tuple[str, ...] = ("--threads", str(max(1, (os.cpu_count() or 2) - 2)))
     if options.checkpoint:
         composer += ("--checkpoint", str(options.checkpoint.resolve()))
-    own = {"feed": feed, "player": fast, "composer": composer}
+    lufs, dbtp = loudness
+    player = (f"--lufs={lufs:g}", f"--dbtp={dbtp:g}", *fast)
+    own = {"feed": feed, "player": player, "composer": composer}
     return lambda name: command(name, run.path, *own.get(name, ()))
 
 

@@ -23,9 +23,9 @@ from conductor import wire
 from conductor.errors import ConductorError, WireError
 from model.notes import Note
 from streaming.errors import StreamingError
-from streaming.mixer import LATENCY_SAMPLES
+from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES
 from streaming.notetape import NoteTape
-from streaming.playout import Begun, Changed, News, Over, Playout
+from streaming.playout import TARGET_LUFS, Begun, Changed, News, Over, Playout
 from streaming.ring import Ring
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
@@ -94,8 +94,8 @@ class Player:
         playout = self._playout
         try:
             match message:
-                case wire.Load(number, rows, duration_s, gain_db):
-                    playout.load(number, [Note(*row) for row in rows], duration_s, gain_db)
+                case wire.Load(number, rows, duration_s, gain_db, room):
+                    playout.load(number, [Note(*row) for row in rows], duration_s, gain_db, room)
                 case wire.Follow(numbers, gap_s, cuts):
                     playout.follow(numbers, gap_s, cuts)
                 case wire.Revise(number, from_s, rows, duration_s):
@@ -190,16 +190,18 @@ class Player:
         )
 
 
-async def play(run: Path, *, fast: bool = False) -> None:
+async def play(run: Path, *, fast: bool = False, lufs: float = TARGET_LUFS, dbtp: float = CEILING_DBTP) -> None:
     """Be the player of a run folder until told to quit.
 
     Args:
         run: the folder with `programme.ring` and `player.sock`.
         fast: as fast as the ring has room, without a bed.
+        lufs: integrated loudness each piece is brought to.
+        dbtp: true peak that nothing passes.
     """
     began = time.monotonic()
     with Ring.join(run / "programme.ring") as ring:
-        playout = Playout(bed=not fast)
+        playout = Playout(bed=not fast, lufs=lufs, dbtp=dbtp)
         # Fast, nobody can play along.
         playout.tape = None if fast else NoteTape.join(run / "programme.notes")
         player = Player(ring, playout, fast=fast)
@@ -225,10 +227,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m conductor.player", description="The player of a show.")
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the show's run folder")
     parser.add_argument("--fast", action="store_true", help="do not wait for the clock")
+    parser.add_argument("--lufs", type=float, default=TARGET_LUFS, help="loudness of the programme (%(default)s)")
+    parser.add_argument("--dbtp", type=float, default=CEILING_DBTP, help="true peak that nothing passes (%(default)s)")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s player %(levelname)s %(message)s")
     try:
-        asyncio.run(play(options.run, fast=options.fast))
+        asyncio.run(play(options.run, fast=options.fast, lufs=options.lufs, dbtp=options.dbtp))
     except (ConductorError, StreamingError) as error:
         log.error("%s", error)
         return 1

@@ -197,8 +197,8 @@ class Part(BaseModel):
 class LoudnessPart(Part):
     """`show.loudness`."""
 
-    lufs: float = -14.0
-    dbtp: float = -1.0
+    lufs: Annotated[float, Field(ge=-30, le=-8)] = -14.0
+    dbtp: Annotated[float, Field(ge=-9, le=-0.5)] = -1.0
 
 
 class ShowPart(Part):

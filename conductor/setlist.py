@@ -169,7 +169,13 @@ class Endless:
 
 @dataclass(frozen=True, slots=True)
 class Setlist:
-    """A checked setlist; `ahead` is how many pieces are composed before their moment, `midi` where notes go too."""
+    """A checked setlist.
+
+    Attributes:
+        ahead: how many pieces are composed before their moment.
+        midi: where notes go, too.
+        loudness: of the programme in LUFS, and its ceiling in dBTP.
+    """
 
     title: str
     cues: tuple[Cue, ...]
@@ -177,6 +183,7 @@ class Setlist:
     ahead: int = 2
     path: Path = Path("setlist.yaml")
     midi: MidiRoute | None = None
+    loudness: tuple[float, float] = (-14.0, -1.0)
 
 
 def load_setlist(path: Path) -> Setlist:
@@ -274,13 +281,6 @@ def _check_raw(file: YamlFile, raw: dict[str, Any]) -> list[Mistake]:
             mistakes.append(file.mistake(("endless", "styles"), "styles: needs at least one, such as {chopin: 1}"))
         if "poll" in endless:
             mistakes.append(file.mistake(("endless", "poll"), "polls of the audience cannot be held yet", of_key=True))
-    show = raw.get("show")
-    wish = show.get("loudness") if isinstance(show, dict) else None
-    loudness: dict[str, Any] = wish if isinstance(wish, dict) else {}
-    for key, only in (("lufs", -14), ("dbtp", -1)):
-        value = loudness.get(key, only)
-        if isinstance(value, int | float) and value != only:
-            mistakes.append(file.mistake(("show", "loudness", key), f"{key}: only {only} can be mixed yet"))
     return mistakes
 
 
@@ -360,7 +360,8 @@ def _build(parts: SetlistPart, path: Path) -> Setlist:
             controls=_controls(wish, parts.defaults),
             seed=wish.seed,
         )
-    return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path, _midi(parts.midi))
+    loudness = (parts.show.loudness.lufs, parts.show.loudness.dbtp)
+    return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path, _midi(parts.midi), loudness)
 
 
 def _midi(wish: MidiPart | None) -> MidiRoute | None:

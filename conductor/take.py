@@ -11,6 +11,7 @@ from conductor import wire
 from conductor.wire import MarkRow, NoteRow
 from model.midi import read_midi, write_midi
 from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
+from streaming.room import room_of
 from streaming.scene import beats
 from streaming.splice import joined
 from streaming.timeline import to_samples
@@ -93,7 +94,8 @@ class Take:
 
     def load(self, number: int) -> wire.Load:
         """Return the message that gives the piece to the player."""
-        return wire.Load(number, self.notes, self.duration_s, BED_GAIN_DB if number == BED else 0.0)
+        gain_db = BED_GAIN_DB if number == BED else 0.0
+        return wire.Load(number, self.notes, self.duration_s, gain_db, room_of(self.style))
 
     def announce(self, number: int) -> wire.Announce:
         """Return the message that gives the piece to the feed."""

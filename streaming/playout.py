@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 BED = 0
 # So far under the pieces that it does not count for the loudness of the programme: the gate is at -10 LU.
-BED_DB = -12.0
+BED_DB = -11.0
 TARGET_LUFS = -14.0
 _GAIN_RANGE_DB = (-24.0, 24.0)
 BED_IN_S, BED_OUT_S = 1.5, 1.0

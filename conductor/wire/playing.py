@@ -17,13 +17,15 @@ class Load(Message):
 
     Attributes:
         number: chosen by the conductor, 1 and up, never used twice in a show.
-        gain_db: added to every note's level.
+        gain_db: how much louder than the programme it is to be.
+        room: in which it is played: `small`, `hall`, or `dry`.
     """
 
     number: int
     notes: list[NoteRow]
     duration_s: float
     gain_db: float = 0.0
+    room: str = "hall"
 
 
 @dataclass(frozen=True, slots=True)
