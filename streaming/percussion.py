@@ -15,7 +15,8 @@ Array = NDArray[np.float64]
 # A drum has no pitch that counts; all are played at their own rate.
 _KIT_HZ = 440.0
 # What is softer than this against its peak (1) need not be kept.
-_HEARD_DB = -58.0
+_HEARD_DB = -52.0
+_LONGEST_EDGE_S = 1.2
 _BY_KEY = {key: sound for sound in KIT for key in sound.keys}
 
 
@@ -44,6 +45,7 @@ def make(sound: DrumSound, *, middle: float, seed: int) -> Sound:
     peak = float(np.abs(body + middle * edge).max())
     angle = (sound.place + 1) * np.pi / 4
     pan = np.sqrt(2) * np.array([[np.cos(angle)], [np.sin(angle)]])
+    edge = edge[:, : int(_LONGEST_EDGE_S * SAMPLE_RATE)]
     made = [Table(_finished(wave / peak) * pan, _KIT_HZ, loops=False) for wave in (body, edge)]
     return Sound(made[0], made[1] if np.abs(edge).max() > 1e-4 else None)
 

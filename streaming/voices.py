@@ -311,6 +311,9 @@ class Engine:
         for row in table.samples:
             data = pyo64.DataTable(size=length)
             np.asarray(data.getBuffer())[:] = row
+            if table.loops:
+                # pyo reads one sample behind the last: any arithmetic of its own makes that the first one.
+                data.add(0.0)
             held.append(data)
         left, right = held[0]._base_objs[0], held[-1]._base_objs[0]
         return Held(left, right, length, table.hz, table.loops, keep=list(held))

@@ -30,7 +30,7 @@ TOP_HZ = 18_000.0
 _IMAGES_DB = {2: -62.0, 4: -74.0}
 # The level of every tone, as the ear weighs it.
 _LEVEL = 0.1
-_LONGEST_EDGE_S = 1.6
+_LONGEST_EDGE_S = 1.3
 
 
 def pitch_hz(pitch: float) -> float:
@@ -181,9 +181,7 @@ def held(pitch: float, tone: ToneSound, loud: ToneSound | None, *, middle: float
     weighted = _weighted(layers[0] + (middle * layers[1] if loud is not None else 0.0), bins_hz)
     turned = np.exp(1j * np.random.default_rng(seed).uniform(0, 2 * np.pi, len(bins_hz)))
     waves = [np.fft.irfft(layer * turned / weighted) * size * _LEVEL for layer in layers]
-    # They begin where the body is nearest to zero: pyo reads a zero behind the last sample.
-    start = int(np.argmin(sum(np.abs(wave) for wave in waves)))
-    tables = [Table(np.roll(wave, -start)[None], hz * coarser, loops=True) for wave in waves]
+    tables = [Table(wave[None], hz * coarser, loops=True) for wave in waves]
     return Sound(tables[0], tables[1] if loud is not None else None)
 
 
@@ -400,8 +398,8 @@ def halo(pitch: float, of: Halo, *, seed: int) -> Table:
     fall = 6.91 / of.decay_s.at(pitch) * (1 + np.square(at_hz / 1500.0)) ** 0.5
     coarser = _sparing(at_hz, amplitude * 10 ** (of.level_db / 40))
     rate = SAMPLE_RATE / coarser
-    samples = int(min(3.0, 0.6 * of.decay_s.at(pitch)) * rate)
-    weights = amplitude * np.exp(1j * rng.uniform(0, 2 * np.pi, (2, len(at_hz))))
+    samples = int(min(2.4, 0.5 * of.decay_s.at(pitch)) * rate)
+    weights = amplitude * np.exp(1j * rng.uniform(0, 2 * np.pi, (1, len(at_hz))))
     wave = _ring(samples, rate, -fall + 2j * np.pi * at_hz, weights)
     _shape(wave, rate)
     t = np.arange(samples) / rate

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from model.notes import Note, Piece
 from streaming.loudness import Meter, to_db
 from streaming.mixer import Master
-from streaming.patches import PATCHES
+from streaming.patches import Patch, library
 from streaming.playout import Playout
 from streaming.synth import Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, whole_blocks
@@ -80,9 +80,10 @@ def speed(piece: Piece, seconds: float) -> dict[str, object]:
     }
 
 
-def sound_of(piece: Piece, orchestra: Orchestra) -> tuple[NDArray[np.float32], float]:
-    """Return a piece at the instruments' own levels, with the room, and its loudness."""
+def sound_of(piece: Piece, orchestra: Orchestra, patch: Patch) -> tuple[NDArray[np.float32], float]:
+    """Return a piece on one patch at its own level, with the room, and its loudness."""
     orchestra.reset()
+    orchestra.choose(0, variants={patch.name: patch.key})
     master, line = Master(), Timeline.of(piece)
     made = []
     for _ in range(whole_blocks(to_samples(piece.duration_s + 1.5))):
@@ -94,17 +95,17 @@ def sound_of(piece: Piece, orchestra: Orchestra) -> tuple[NDArray[np.float32], f
 
 
 def levels() -> dict[str, float]:
-    """Print each instrument's phrase: loudness, peak, centre of its spectrum; return the loudness."""
+    """Print each patch's phrase: loudness, peak, centre of its spectrum; return the loudness."""
     orchestra = Orchestra()
     found = {}
-    print(f"{'instrument':10} {'LUFS':>6} {'peak dB':>8} {'centroid Hz':>12}")
-    for patch in PATCHES:
-        sound, lufs = sound_of(phrase(patch.name), orchestra)
+    print(f"{'patch':15} {'LUFS':>6} {'peak dB':>8} {'centroid Hz':>12}")
+    for patch in library().patches.values():
+        sound, lufs = sound_of(phrase(patch.name), orchestra, patch)
         power = np.square(np.abs(np.fft.rfft(sound.mean(axis=1))))
         hz = np.fft.rfftfreq(len(sound), 1 / SAMPLE_RATE)
         centroid = float(np.sum(power * hz) / power.sum())
-        print(f"{patch.name:10} {lufs:6.1f} {to_db(float(np.abs(sound).max())):8.1f} {centroid:12.0f}")
-        found[patch.name] = round(lufs, 1)
+        print(f"{patch.key:15} {lufs:6.1f} {to_db(float(np.abs(sound).max())):8.1f} {centroid:12.0f}")
+        found[patch.key] = round(lufs, 1)
     return found
 
 
