@@ -22,6 +22,7 @@ class Loaded:
         levels: as of `Deck`.
         room: in which it is played.
         course: float64 [moments], how loud it is expected to be.
+        bank: path of the SoundFont that plays it, or `synth`.
     """
 
     notes: tuple[Note, ...]
@@ -31,6 +32,7 @@ class Loaded:
     levels: list[tuple[int, float]] = field(default_factory=list)
     room: str = DEFAULT_ROOM
     course: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    bank: str = "synth"
 
 
 @dataclass(slots=True)
@@ -124,4 +126,11 @@ class Silent:
     number: int
 
 
-News = Begun | Over | Changed | Silent
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """Something about the sound a person should read; the music goes on."""
+
+    text: str
+
+
+News = Begun | Over | Changed | Silent | Troubled

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import SynthError
+from streaming.levels import Levels
 from streaming.soundfont import SampledOrchestra
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES
@@ -25,23 +26,25 @@ log = logging.getLogger(__name__)
 SYNTH = "synth"
 # A SoundFont takes some 100 MB: what was not asked for lately makes room.
 _MOST_BANKS = 4
+# Makes the orchestra of a file, as loud as another one.
+Load = Callable[[Path, Levels], SampledOrchestra]
 
 
 class _Bank:
     """A SoundFont that is there, is coming, or cannot come."""
 
-    def __init__(self, path: str, load: Callable[[Path], SampledOrchestra]) -> None:
+    def __init__(self, path: str, load: Load, like: Levels) -> None:
         self.path = path
         self.orchestra: SampledOrchestra | None = None
         self.trouble = ""
         self.joined = False
-        self._load = load
+        self._load, self._like = load, like
         self._thread = threading.Thread(target=self._run, name=f"bank {path}", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            self.orchestra = self._load(Path(self.path))
+            self.orchestra = self._load(Path(self.path), self._like)
         except SynthError as error:
             self.trouble = str(error)
         except Exception as error:
@@ -62,16 +65,16 @@ class Ensemble:
 
     Args:
         synth: the orchestra that always plays.
+        levels: what its notes measure.
         patient: whether a piece waits for its SoundFont to be loaded; offline nobody hears the pause.
         load: makes the orchestra of a file.
     """
 
-    def __init__(
-        self, synth: Orchestra, *, patient: bool = False, load: Callable[[Path], SampledOrchestra] = SampledOrchestra
-    ) -> None:
+    def __init__(self, synth: Orchestra, levels: Levels, *, patient: bool = False, load: Load | None = None) -> None:
         self.synth = synth
+        self._levels = levels
         self._patient = patient
-        self._load = load
+        self._load = load or (lambda path, like: SampledOrchestra(path, like=like))
         # The one asked for last stands last.
         self._banks: dict[str, _Bank] = {}
         self._decks = [SYNTH] * DECKS
@@ -92,7 +95,7 @@ class Ensemble:
                 continue
             bank = self._banks.pop(path, None)
             # A file that could not be read may have been put right since.
-            self._banks[path] = bank if bank and not bank.trouble else _Bank(path, self._load)
+            self._banks[path] = bank if bank and not bank.trouble else _Bank(path, self._load, self._levels)
         spare = [p for p, bank in self._banks.items() if p not in self._decks and not bank.coming]
         for path in spare[: max(0, len(self._banks) - _MOST_BANKS)]:
             bank = self._banks.pop(path)
@@ -110,6 +113,14 @@ class Ensemble:
             self._banks[bank].wait()
         if self._banks[bank].coming:
             self._say(f"{bank}: it is still being loaded; the synth plays until it is there")
+
+    def levels(self, bank: str) -> Levels:
+        """Return what the notes of a bank measure; those of the synth while it is not there."""
+        found = self._banks.get(bank)
+        if found is not None and self._patient:
+            found.wait()
+        orchestra = found.orchestra if found is not None and not found.coming else None
+        return (orchestra.levels if orchestra is not None else None) or self._levels
 
     def take_troubles(self) -> list[str]:
         """Return what has gone wrong with banks since the last call, each once."""

@@ -16,7 +16,8 @@ from model.notes import Note
 from streaming import splice
 from streaming.bed import drone
 from streaming.calibration import levels_of
-from streaming.deck import Begun, Changed, Deck, Loaded, News, Over, Queue, Silent
+from streaming.deck import Begun, Changed, Deck, Loaded, News, Over, Queue, Silent, Troubled
+from streaming.ensemble import SYNTH, Ensemble
 from streaming.levels import integrated_lufs
 from streaming.loudness import SILENCE_LUFS, to_gain
 from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES, Master
@@ -26,7 +27,7 @@ from streaming.steering import Steering, moved
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, to_seconds
 
-__all__ = ["Begun", "Changed", "News", "Over", "Playout", "Silent"]
+__all__ = ["Begun", "Changed", "News", "Over", "Playout", "Silent", "Troubled"]
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,7 @@ class Playout:
     Attributes:
         sample: samples made so far; the next block begins here.
         master: the last stage, with its meters.
-        orchestra: the synth.
-        levels: what its notes measure.
+        orchestra: the synth, and the orchestras of SoundFonts.
         stems: float32 [256, 2 x instruments], what the orchestra gave to the last block.
         tape: where what sounds is told, in samples of the synth's clock; None: nowhere.
 
@@ -60,13 +60,20 @@ class Playout:
         bed: whether something sounds where no piece does.
         lufs: integrated loudness each piece is brought to.
         dbtp: true peak that nothing passes.
+        patient: whether a piece waits for its SoundFont to be loaded.
     """
 
     def __init__(
-        self, *, seed: int = 0, bed: bool = True, lufs: float = TARGET_LUFS, dbtp: float = CEILING_DBTP
+        self,
+        *,
+        seed: int = 0,
+        bed: bool = True,
+        lufs: float = TARGET_LUFS,
+        dbtp: float = CEILING_DBTP,
+        patient: bool = False,
     ) -> None:
-        self.orchestra = Orchestra(seed=seed)
-        self.levels = levels_of(self.orchestra, f"synth {seed}")
+        synth = Orchestra(seed=seed)
+        self.orchestra = Ensemble(synth, levels_of(synth, f"synth {seed}"), patient=patient)
         self.master = Master(seed=seed, dbtp=dbtp)
         self._lufs = lufs
         self.tape: NoteTape | None = None
@@ -89,7 +96,13 @@ class Playout:
     # --- orders --------------------------------------------------------------------
 
     def load(
-        self, number: int, notes: Sequence[Note], duration_s: float, gain_db: float = 0.0, room: str = DEFAULT_ROOM
+        self,
+        number: int,
+        notes: Sequence[Note],
+        duration_s: float,
+        gain_db: float = 0.0,
+        room: str = DEFAULT_ROOM,
+        bank: str = SYNTH,
     ) -> None:
         """Keep a piece; number 0 is the bed.
 
@@ -99,9 +112,11 @@ class Playout:
             duration_s: its length.
             gain_db: against the programme's loudness.
             room: of `streaming.room.ROOMS`, or `dry`.
+            bank: path of the SoundFont that plays it, or `synth`.
         """
-        own = self._gain_db(notes, room)
-        piece = Loaded(tuple(notes), duration_s, gain_db, gain_db + own, room=room)
+        self.orchestra.prepare([bank])
+        own = self._gain_db(notes, room, bank)
+        piece = Loaded(tuple(notes), duration_s, gain_db, gain_db + own, room=room, bank=bank)
         piece.course = self._course(piece)
         self._pieces[number] = piece
         if number == BED and (deck := self._decks[0]) is not None:
@@ -176,7 +191,9 @@ class Playout:
         played = max((now - deck.start for _, deck in decks), default=0)
         at = max(to_samples(from_s), played)
         late = at > to_samples(from_s)
-        gain_db = piece.own_gain_db + self._gain_db([n for n in notes if to_samples(n.onset_s) >= at], piece.room)
+        gain_db = piece.own_gain_db + self._gain_db(
+            [n for n in notes if to_samples(n.onset_s) >= at], piece.room, piece.bank
+        )
         piece.notes = splice.joined(piece.notes, notes, at)
         piece.duration_s = max(duration_s, to_seconds(at))
         piece.levels = [*((since, db) for since, db in piece.levels if since < at), (at, gain_db)]
@@ -193,19 +210,20 @@ class Playout:
         sample = decks[-1][1].start + at + LATENCY_SAMPLES if decks else -1
         self._news.append(Changed(number, to_seconds(at), sample, late))
 
-    def _gain_db(self, notes: Sequence[Note], room: str) -> float:
+    def _gain_db(self, notes: Sequence[Note], room: str, bank: str) -> float:
         """Return the gain that brings notes to the programme's loudness, as far as they tell."""
-        expected = integrated_lufs(self.levels.course(notes, room))
+        expected = integrated_lufs(self.orchestra.levels(bank).course(notes, room))
         low, high = _GAIN_RANGE_DB
         return min(high, max(low, self._lufs - expected)) if expected > SILENCE_LUFS else 0.0
 
     def _course(self, piece: Loaded) -> NDArray[np.float64]:
         """Return how loud a piece is expected to be at each moment."""
-        course = self.levels.course((), piece.room, piece.duration_s + RELEASE_S)
+        levels = self.orchestra.levels(piece.bank)
+        course = levels.course((), piece.room, piece.duration_s + RELEASE_S)
         since = [(0, piece.gain_db), *piece.levels]
         for (first, gain_db), (end, _) in zip(since, [*since[1:], (2**62, 0.0)], strict=True):
             notes = [n for n in piece.notes if first <= max(0, to_samples(n.onset_s)) < end]
-            part = self.levels.course(notes, piece.room) * 10 ** (gain_db / 10)
+            part = levels.course(notes, piece.room) * 10 ** (gain_db / 10)
             if len(part) > len(course):
                 course = np.concatenate([course, np.zeros(len(part) - len(course))])
             course[: len(part)] += part
@@ -289,6 +307,7 @@ class Playout:
             self._steer()
         busy = playing or self.orchestra.voices > 0
         self._quiet_blocks = 0 if busy else self._quiet_blocks + 1
+        self._news += [Troubled(text) for text in self.orchestra.take_troubles()]
         if self.master.alarm and not self._alarmed:
             self._news.append(Silent(self.number))
         self._alarmed = self.master.alarm
@@ -369,6 +388,7 @@ class Playout:
             return
         index = self._free_deck()
         end = at + to_samples(piece.duration_s + RELEASE_S)
+        self.orchestra.assign(index, piece.bank)
         steering = Steering(piece.course, self._lufs + piece.own_gain_db)
         self._decks[index] = Deck(
             number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels, steering=steering

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.instruments import BY_NAME, INSTRUMENTS, Instrument
-from streaming.errors import SoundFontError, SynthError
+from streaming.calibration import levels_of
+from streaming.errors import SoundFontError
 from streaming.fluid import CHUNK_SAMPLES, Font, Outputs, Player
+from streaming.levels import Levels
 from streaming.sf2 import DRUM_BANK, Preset, presets_of
-from streaming.soundfont_levels import calibrated
+from streaming.soundfont_levels import matched, name_of
 from streaming.synth import DECKS, Strike
 from streaming.timeline import BLOCK_SAMPLES
 
@@ -66,20 +68,21 @@ class SampledOrchestra:
 
     Args:
         path: an .sf2 or .sf3 file; not needed any more once it is loaded.
-        levels_db: what is added to each instrument's level; None measures what brings it to that of the synth.
+        like: what the notes of another orchestra measure: its instruments become as loud as those. None: as they are.
 
     Attributes:
         sample: samples made since the start.
         stolen: notes that were cut short for want of voices.
         presets: what plays each instrument; those it has nothing for are missing.
-        levels_db: what is added to each instrument's level.
+        levels_db: what is added to the level of each of them.
+        levels: what its notes measure; None where they are as loud as they are.
 
     Raises:
         SoundFontError: the file cannot be read or holds none of the instruments.
         SynthError: the library is not installed.
     """
 
-    def __init__(self, path: Path, *, levels_db: Mapping[str, float] | None = None) -> None:
+    def __init__(self, path: Path, *, like: Levels | None = None) -> None:
         self.path = path
         self.presets = choose_presets(presets_of(path))
         if not self.presets:
@@ -101,10 +104,10 @@ class SampledOrchestra:
         self._sounding: dict[_Sounding, None] = {}
         self.reset()
         self._keys = {name: self._keys_of(name) for name in self.presets}
-        self.levels_db = dict.fromkeys(_INDEX, 0.0) if levels_db is None else dict(levels_db)
-        if levels_db is None:
-            self.levels_db = calibrated(self)
-            self.reset()
+        self.levels_db = dict.fromkeys(self.presets, 0.0)
+        self.levels: Levels | None = None
+        if like is not None:
+            self.levels_db, self.levels = matched(levels_of(self, name_of(path)), like, self.presets)
 
     def _keys_of(self, name: str) -> frozenset[int]:
         """Return the keys of an instrument that have a sample."""
@@ -185,7 +188,7 @@ class SampledOrchestra:
         """Make the next block.
 
         Args:
-            strikes: notes that begin in it, in order.
+            strikes: notes that begin in it, in order; those it has no sample for are not heard.
 
         Returns:
             float32 [256, 26]: left and right of each instrument in the order of `model.instruments`. The
@@ -217,7 +220,7 @@ class SampledOrchestra:
         note = strike.note
         handle = self._handles.get(note.instrument)
         if handle is None:
-            raise SynthError(f"{self.path}: it has no {note.instrument}")
+            return
         key = (note.instrument, note.pitch, strike.deck)
         start = self.sample + strike.offset
         for other in self._sounding:
