@@ -72,6 +72,7 @@ class _Sounding:
     touch: Touch
     released: int | None = None
     stolen: bool = False
+    drained: bool = False
     done: bool = False
 
 
@@ -119,7 +120,8 @@ class Orchestra:
         engine.settle()
         self.sample = 0
         self.stolen = 0
-        self._resting = list(reversed(engine.voices))
+        # The first that rests plays next, so that what plays does not hang on what was played before.
+        self._resting = list(range(len(engine.voices)))
         self._sounding: dict[_Sounding, None] = {}
         self._due: list[tuple[int, int, bool, _Sounding]] = []
         self._serial = 0
@@ -265,7 +267,8 @@ class Orchestra:
         sounding.voice.gate[offset:] = 0.0
         self._touched.append(sounding)
         self._push(sounding.released + to_samples(sounding.release_s) + BLOCK_SAMPLES, True, sounding)
-        if within_s is None and not sounding.stolen:
+        # A damper has none of its own.
+        if within_s is None and not sounding.stolen and sounding.key[0]:
             self._let_go(sounding, offset)
 
     def _let_go(self, sounding: _Sounding, offset: int) -> None:
@@ -289,10 +292,20 @@ class Orchestra:
     def _finish(self, sounding: _Sounding) -> None:
         if sounding.done:
             return
+        if not sounding.drained:
+            # A block more, in which its low-passes forget what they played.
+            sounding.drained = True
+            sounding.voice.drain()
+            self._push(self.sample + BLOCK_SAMPLES, True, sounding)
+            return
+        self._rest(sounding)
+
+    def _rest(self, sounding: _Sounding) -> None:
+        """Take a voice out of what sounds."""
         sounding.done = True
         sounding.voice.stop()
         del self._sounding[sounding]
-        self._resting.append(sounding.voice)
+        heapq.heappush(self._resting, self._engine.voices.index(sounding.voice))
 
     def _mend(self) -> None:
         """Mute what is not a number and make its voices anew, since a filter never forgets it."""
@@ -302,10 +315,8 @@ class Orchestra:
         names = {name for name, channel in self._channels.items() if bad[channel : channel + 2].any()}
         log.warning("voices of %s made no numbers; they are made anew", ", ".join(sorted(names)))
         for sounding in [s for s in self._sounding if s.patch.name in names]:
-            sounding.done = True
-            sounding.voice.stop()
-            del self._sounding[sounding]
-            self._resting.insert(0, self._engine.replace(sounding.voice))
+            self._rest(sounding)
+            self._engine.replace(sounding.voice)
 
     def _voice(self) -> Voice | None:
         """Return a resting voice; when too many sound, one of them begins to go.
@@ -320,7 +331,7 @@ class Orchestra:
             if victim.released is None:
                 self.stolen += 1
             self._cut(victim)
-        return self._resting.pop() if self._resting else None
+        return self._engine.voices[heapq.heappop(self._resting)] if self._resting else None
 
     def _cut(self, sounding: _Sounding) -> None:
         """Fade a voice in a few milliseconds, whatever it is doing."""

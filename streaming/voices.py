@@ -9,6 +9,7 @@ deleted on air.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from dataclasses import dataclass, field
 
@@ -30,6 +31,9 @@ CHANNELS = 2 * len(PATCHES)
 # pyo fades its output in after the start; these blocks are thrown away.
 _SETTLING_BLOCKS = 16
 _CUT_S = 0.001
+# A layer that is played once has faded after this part of its table, and its release takes at most that part:
+# together less than the whole, which would begin again.
+_ONCE, _ONCE_LET_GO = 0.93, 0.05
 
 
 @dataclass(slots=True)
@@ -153,6 +157,8 @@ class Voice:
         self._tones = [pyo64.Tone_base(o, freq=8000.0, mul=deck) for o in self._body.oscillators]
         self._all: list[object] = [self._scan, self._bloom, self._vibrato]
         self._all += [obj for layer in self._layers for obj in layer.objects] + self._tones
+        # Longest release of each layer.
+        self._longest = [math.inf, math.inf, math.inf]
         self._sets: dict[tuple[bool, bool, bool], list[object]] = {}
         self._playing: list[object] = self._all
         self.stop()
@@ -169,6 +175,7 @@ class Voice:
             channel: first of the two output channels.
             deck: pyo stream of the fader it hears to.
         """
+        self._longest[:] = math.inf, math.inf, math.inf
         with_edge = place.edge is not None and touch.edge > 0
         with_extra = place.extra is not None and touch.extra > 0
         turns = place.body.turns(touch.hz)
@@ -195,14 +202,16 @@ class Voice:
             else:
                 # Over before its table comes round again.
                 self._edge.set(edge, edge.turns(touch.hz), (0.0, 0.0))
-                shape = (0.97 * edge.duration_s(touch.hz), 0.0)
+                shape = (_ONCE * edge.duration_s(touch.hz), 0.0)
+                self._longest[1] = _ONCE_LET_GO * edge.duration_s(touch.hz)
             self._edge.shape(touch.edge, touch.edge_attack_s, *shape, played.curve if edge.loops else 1.0)
         elif with_extra:
             self._edge.shape(0.0, 0.01, 0.01, 0.0, 1.0)
         if place.extra is not None and with_extra:
             extra = place.extra
             self._extra.set(extra, extra.turns(touch.hz), (0.0, 0.0))
-            self._extra.shape(touch.extra, 0.0005, 0.97 * extra.duration_s(touch.hz), 0.0, 1.0)
+            self._extra.shape(touch.extra, 0.0005, _ONCE * extra.duration_s(touch.hz), 0.0, 1.0)
+            self._longest[0] = _ONCE_LET_GO * extra.duration_s(touch.hz)
         self._playing = self._set(bool(played.vibrato_cents), with_edge or with_extra, with_extra)
         for obj in self._playing:
             obj.play(0, 0)  # type: ignore[attr-defined]
@@ -224,9 +233,9 @@ class Voice:
         return found
 
     def set_release(self, release_s: float) -> None:
-        """Set the time of the release to come."""
-        for layer in self._layers:
-            layer.envelope.setRelease(release_s)
+        """Set the time of the release to come; what is played once only must be over before its table is."""
+        for layer, longest_s in zip(self._layers, self._longest, strict=True):
+            layer.envelope.setRelease(min(release_s, longest_s))
 
     def flush(self) -> None:
         """Run on silence with the low-passes wide open."""
@@ -236,6 +245,10 @@ class Voice:
         self._playing = self._all
         for obj in self._playing:
             obj.play(0, 0)  # type: ignore[attr-defined]
+        self.drain()
+
+    def drain(self) -> None:
+        """Open the low-passes, which forget in a block of silence what they played."""
         for tone in self._tones:
             tone.setFreq(20_000.0)
 
