@@ -70,6 +70,7 @@ class Crew:
         on_up, on_down: called with the worker's name (and why it is gone).
         bed: what is heard and drawn while nothing else is.
         midi: where the notes are sent, by a fourth worker; None: nowhere.
+        banks: SoundFonts that the player is to have ready.
     """
 
     def __init__(
@@ -82,10 +83,12 @@ class Crew:
         on_up: Callable[[str], None],
         on_down: Callable[[str, str], None],
         midi: MidiRoute | None = None,
+        banks: Sequence[str] = (),
     ) -> None:
         self.heard = Heard()
         self._bed = bed
         self._midi = midi
+        self._banks = list(banks)
         self._announced: dict[int, Take] = {}
         self._resumed = False
         self._next = ""
@@ -229,6 +232,7 @@ class Crew:
 
     def _up(self, name: str) -> None:
         if name == "player":
+            self.send("player", wire.Banks(self._banks))
             self.send("player", self._bed.load(BED))
         elif name == "feed":
             self.send("feed", self._bed.announce(BED))

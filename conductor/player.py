@@ -25,7 +25,7 @@ from model.notes import Note
 from streaming.errors import StreamingError
 from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES
 from streaming.notetape import NoteTape
-from streaming.playout import TARGET_LUFS, Begun, Changed, News, Over, Playout
+from streaming.playout import TARGET_LUFS, Begun, Changed, News, Over, Playout, Troubled
 from streaming.ring import Ring
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
@@ -94,8 +94,10 @@ class Player:
         playout = self._playout
         try:
             match message:
-                case wire.Load(number, rows, duration_s, gain_db, room):
-                    playout.load(number, [Note(*row) for row in rows], duration_s, gain_db, room)
+                case wire.Load(number, rows, duration_s, gain_db, room, bank):
+                    playout.load(number, [Note(*row) for row in rows], duration_s, gain_db, room, bank)
+                case wire.Banks(paths):
+                    playout.orchestra.prepare(paths)
                 case wire.Follow(numbers, gap_s, cuts):
                     playout.follow(numbers, gap_s, cuts)
                 case wire.Revise(number, from_s, rows, duration_s):
@@ -162,6 +164,8 @@ class Player:
                 self._tell(wire.Ended(number, self._base + sample))
             case Changed(number, from_s, sample, late):
                 self._tell(wire.Replaced(number, from_s, self._base + sample if sample >= 0 else sample, late))
+            case Troubled(text):
+                self._tell(wire.Fault(WORKER, text, retryable=True))
             case _:
                 reason = f"piece {news.number} should sound, but nothing is heard"
                 self._tell(wire.Fault(WORKER, reason, retryable=True))
@@ -201,7 +205,7 @@ async def play(run: Path, *, fast: bool = False, lufs: float = TARGET_LUFS, dbtp
     """
     began = time.monotonic()
     with Ring.join(run / "programme.ring") as ring:
-        playout = Playout(bed=not fast, lufs=lufs, dbtp=dbtp)
+        playout = Playout(bed=not fast, lufs=lufs, dbtp=dbtp, patient=fast)
         # Fast, nobody can play along.
         playout.tape = None if fast else NoteTape.join(run / "programme.notes")
         player = Player(ring, playout, fast=fast)

@@ -311,6 +311,7 @@ def draw(endless: Endless, seed: int, index: int) -> Cue:
         duration_s=endless.duration_s,
         candidates=endless.candidates,
         controls=endless.controls,
+        bank=endless.bank,
         drawn=True,
     )
 

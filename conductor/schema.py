@@ -17,6 +17,7 @@ from model.errors import PromptError
 from model.instruments import BY_NAME, GROUPS, members
 from model.language.vocabulary import OWN_STYLES, STYLES
 from streaming.midiout import EARLIEST_MS, LATEST_MS
+from streaming.sf2 import SYNTH
 
 MAX_HANG_S = 30.0
 MORPH_S = (2.0, 120.0)
@@ -209,6 +210,12 @@ class ShowPart(Part):
     ahead: Annotated[int, Field(ge=1, le=20)] = 2
 
 
+class SoundPart(Part):
+    """`sound`: which instruments play."""
+
+    bank: Text = SYNTH
+
+
 class ControlsPart(Part):
     """How a piece should be: in `defaults`, in a cue, in `endless`."""
 
@@ -267,6 +274,7 @@ class CuePart(ControlsPart):
     candidates: Candidates | None = None
     follow: FollowValue | None = None
     obs: ObsPart | None = None
+    sound: SoundPart | None = None
     notes: str = ""
 
 
@@ -277,6 +285,7 @@ class EndlessPart(ControlsPart):
     instruments: Instruments | None = None
     duration: Duration | None = None
     candidates: Candidates | None = None
+    sound: SoundPart | None = None
     seed: Seed | None = None
     poll: Any = None
 
@@ -296,6 +305,7 @@ class SetlistPart(Part):
 
     version: Literal[1]
     show: ShowPart = ShowPart()
+    sound: SoundPart = SoundPart()
     defaults: DefaultsPart = DefaultsPart()
     cues: list[CuePart] = []
     endless: EndlessPart | None = None
@@ -311,6 +321,7 @@ PARTS: dict[str, type[Part]] = {
     "cues": CuePart,
     "prompt": PromptPart,
     "obs": ObsPart,
+    "sound": SoundPart,
     "endless": EndlessPart,
     "midi": MidiPart,
 }

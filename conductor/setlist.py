@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from conductor.banks import bank_mistakes, bank_of
 from conductor.schema import (
     AUTO,
     DEFAULT_DURATION_S,
@@ -33,6 +34,7 @@ from model.composing.opening import opening_of
 from model.composing.prompt import Prompt
 from model.errors import ModelError
 from streaming.midiout import CHANNELS, MidiRoute
+from streaming.sf2 import SYNTH
 
 __all__ = ["Controls", "Cue", "Endless", "Follow", "Setlist", "load_setlist"]
 
@@ -90,6 +92,7 @@ class Cue:
         candidates: how many takes the composer chooses from.
         follow: how it starts.
         scene: OBS scene to show while it plays.
+        bank: path of the SoundFont that plays it, or `synth`.
         notes: for the operator.
         drawn: whether the endless part drew it, in place of a person.
     """
@@ -109,6 +112,7 @@ class Cue:
     candidates: int = 4
     follow: Follow = AUTO
     scene: str | None = None
+    bank: str = SYNTH
     notes: str = ""
     drawn: bool = False
 
@@ -157,6 +161,7 @@ class Endless:
         candidates: takes a piece is chosen from.
         controls: as in `Cue`.
         seed: of the drawing; None: another order at every start.
+        bank: as in `Cue`.
     """
 
     styles: tuple[tuple[str, float], ...]
@@ -165,6 +170,7 @@ class Endless:
     candidates: int = 4
     controls: Controls = Controls()
     seed: int | None = None
+    bank: str = SYNTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,12 @@ class Setlist:
     path: Path = Path("setlist.yaml")
     midi: MidiRoute | None = None
     loudness: tuple[float, float] = (-14.0, -1.0)
+
+    @property
+    def banks(self) -> list[str]:
+        """The SoundFonts it asks for, the first one first."""
+        asked = [cue.bank for cue in self.cues] + ([self.endless.bank] if self.endless else [])
+        return [bank for bank in dict.fromkeys(asked) if bank != SYNTH]
 
 
 def load_setlist(path: Path) -> Setlist:
@@ -210,7 +222,7 @@ def load_setlist(path: Path) -> Setlist:
                 mistakes.append(file.mistake(loc, "this program reads version: 1"))
             else:
                 mistakes.append(file.mistake(loc, explain(details)))
-    mistakes += _check_raw(file, raw)
+    mistakes += _check_raw(file, raw) + bank_mistakes(file, raw)
     if mistakes or parts is None:
         raise file.refuse(mistakes)
     setlist = _build(parts, path)
@@ -347,6 +359,7 @@ def _build(parts: SetlistPart, path: Path) -> Setlist:
                 candidates=part.candidates or parts.defaults.candidates,
                 follow=follow,
                 scene=part.obs.scene if part.obs else None,
+                bank=bank_of((part.sound or parts.sound).bank, path.parent),
                 notes=part.notes,
             )
         )
@@ -359,6 +372,7 @@ def _build(parts: SetlistPart, path: Path) -> Setlist:
             candidates=wish.candidates or parts.defaults.candidates,
             controls=_controls(wish, parts.defaults),
             seed=wish.seed,
+            bank=bank_of((wish.sound or parts.sound).bank, path.parent),
         )
     loudness = (parts.show.loudness.lufs, parts.show.loudness.dbtp)
     return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path, _midi(parts.midi), loudness)

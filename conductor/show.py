@@ -85,6 +85,7 @@ class Show:
             on_down=self._down,
             # As fast as it goes, nobody can play along.
             midi=None if options.fast else setlist.midi,
+            banks=setlist.banks,
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
         self.commissions = Commissions(

@@ -13,6 +13,7 @@ from model.midi import read_midi, write_midi
 from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
 from streaming.room import room_of
 from streaming.scene import beats
+from streaming.sf2 import SYNTH
 from streaming.splice import joined
 from streaming.timeline import to_samples
 
@@ -37,6 +38,7 @@ class Take:
         composing_s: wall time composing took.
         provenance: checkpoint hash, seed, prompt, all scores.
         piece_id: in the library; None while it is not stored.
+        bank: path of the SoundFont that plays it, or `synth`.
         written: whether the file holds this very music.
     """
 
@@ -51,6 +53,7 @@ class Take:
     composing_s: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
     piece_id: int | None = None
+    bank: str = SYNTH
     written: bool = True
     marks: list[MarkRow] = field(default_factory=list)
 
@@ -95,7 +98,7 @@ class Take:
     def load(self, number: int) -> wire.Load:
         """Return the message that gives the piece to the player."""
         gain_db = BED_GAIN_DB if number == BED else 0.0
-        return wire.Load(number, self.notes, self.duration_s, gain_db, room_of(self.style))
+        return wire.Load(number, self.notes, self.duration_s, gain_db, room_of(self.style), self.bank)
 
     def announce(self, number: int) -> wire.Announce:
         """Return the message that gives the piece to the feed."""

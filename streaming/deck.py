@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.notes import Note
 from streaming.room import DEFAULT_ROOM
+from streaming.sf2 import SYNTH
 from streaming.steering import Steering
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline
 
@@ -32,7 +33,7 @@ class Loaded:
     levels: list[tuple[int, float]] = field(default_factory=list)
     room: str = DEFAULT_ROOM
     course: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    bank: str = "synth"
+    bank: str = SYNTH
 
 
 @dataclass(slots=True)

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from streaming.errors import SynthError
 from streaming.levels import Levels
+from streaming.sf2 import SYNTH
 from streaming.soundfont import SampledOrchestra
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES
 
 log = logging.getLogger(__name__)
 
-# The name of the bank that is no file.
-SYNTH = "synth"
 # A SoundFont takes some 100 MB: what was not asked for lately makes room.
 _MOST_BANKS = 4
 # Makes the orchestra of a file, as loud as another one.

@@ -17,12 +17,13 @@ from streaming import splice
 from streaming.bed import drone
 from streaming.calibration import levels_of
 from streaming.deck import Begun, Changed, Deck, Loaded, News, Over, Queue, Silent, Troubled
-from streaming.ensemble import SYNTH, Ensemble
+from streaming.ensemble import Ensemble
 from streaming.levels import integrated_lufs
 from streaming.loudness import SILENCE_LUFS, to_gain
 from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES, Master
 from streaming.notetape import NoteTape
 from streaming.room import DEFAULT_ROOM
+from streaming.sf2 import SYNTH
 from streaming.steering import Steering, moved
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, to_seconds

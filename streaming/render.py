@@ -15,6 +15,7 @@ from streaming.loudness import Meter, TruePeak, to_db
 from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES
 from streaming.playout import TARGET_LUFS, Playout
 from streaming.room import room_of
+from streaming.sf2 import SYNTH
 from streaming.soundwriter import SoundWriter
 from streaming.stemfiles import StemFiles
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples, whole_blocks
@@ -32,6 +33,7 @@ class Sound:
         lufs: integrated loudness of the whole.
         dbtp: true peak that nothing passes.
         room: of `streaming.room.ROOMS`, or `dry`; None: the one of the piece's style.
+        bank: path of the SoundFont that plays it, or `synth`.
     """
 
     seed: int = 0
@@ -39,10 +41,11 @@ class Sound:
     lufs: float = TARGET_LUFS
     dbtp: float = CEILING_DBTP
     room: str | None = None
+    bank: str = SYNTH
 
     def playout(self) -> Playout:
         """Return what plays it."""
-        return Playout(seed=self.seed, bed=False, lufs=self.lufs, dbtp=self.dbtp)
+        return Playout(seed=self.seed, bed=False, lufs=self.lufs, dbtp=self.dbtp, patient=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _blocks(
     progress: Callable[[float], None] | None,
     stems: StemFiles | None = None,
 ) -> Iterator[NDArray[np.float32]]:
-    playout.load(1, piece.notes, piece.duration_s, room=sound.room or room_of(piece.style))
+    playout.load(1, piece.notes, piece.duration_s, room=sound.room or room_of(piece.style), bank=sound.bank)
     playout.go(1)
     total = whole_blocks(to_samples(piece.duration_s + sound.tail_s))
     every = SAMPLE_RATE // BLOCK_SAMPLES

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from model.instruments import INSTRUMENTS, Instrument
 from streaming.errors import SoundFontError
 
+# The name of the bank that is no file.
+SYNTH = "synth"
 DRUM_BANK = 128
 _PRESET = struct.Struct("<20sHHHIII")
 # More presets than 129 banks of 128 hold are not read.
@@ -35,6 +39,18 @@ class Preset:
     bank: int
     program: int
     name: str
+
+
+def instruments_of(path: Path) -> dict[str, Preset]:
+    """Return what plays each of our instruments in a SoundFont.
+
+    Raises:
+        SoundFontError: it cannot be read, or has none of them.
+    """
+    chosen = choose_presets(presets_of(path))
+    if not chosen:
+        raise SoundFontError(f"{path}: it has none of our instruments; use one with General MIDI programs")
+    return chosen
 
 
 def presets_of(path: Path) -> tuple[Preset, ...]:
@@ -96,3 +112,24 @@ def _presets(path: Path, file: BinaryIO, at: int, end: int) -> tuple[Preset, ...
             raise SoundFontError(f"{path}: there is no preset in it; {_HINT}")
         at += 8 + length + length % 2
     raise SoundFontError(f"{path}: damaged, its list of presets cannot be read; fetch it again")
+
+
+def choose_presets(presets: Sequence[Preset]) -> dict[str, Preset]:
+    """Return the preset that plays each of our instruments; those without one are left out.
+
+    An instrument's own General MIDI program comes first, then those that are read as it; of kits, the first.
+    """
+    there = {(preset.bank, preset.program): preset for preset in presets}
+    chosen: dict[str, Preset] = {}
+    for instrument in INSTRUMENTS:
+        found = next((there[place] for place in _wanted(instrument) if place in there), None)
+        if found is not None:
+            chosen[instrument.name] = found
+    return chosen
+
+
+def _wanted(instrument: Instrument) -> list[tuple[int, int]]:
+    """Return (bank, program) of what may play an instrument, the best first."""
+    if not instrument.sustains:
+        return [(DRUM_BANK, program) for program in range(128)]
+    return [(0, program) for program in (instrument.program, *sorted(instrument.programs))]

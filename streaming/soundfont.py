@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.instruments import BY_NAME, INSTRUMENTS, Instrument
+from model.instruments import BY_NAME, INSTRUMENTS
 from streaming.calibration import levels_of
 from streaming.errors import SoundFontError
 from streaming.fluid import CHUNK_SAMPLES, Font, Outputs, Player
 from streaming.levels import Levels
-from streaming.sf2 import DRUM_BANK, Preset, presets_of
+from streaming.sf2 import instruments_of
 from streaming.soundfont_levels import matched, name_of
 from streaming.synth import DECKS, Strike
 from streaming.timeline import BLOCK_SAMPLES
@@ -84,9 +84,7 @@ class SampledOrchestra:
 
     def __init__(self, path: Path, *, like: Levels | None = None) -> None:
         self.path = path
-        self.presets = choose_presets(presets_of(path))
-        if not self.presets:
-            raise SoundFontError(f"{path}: it has none of our instruments; use one with General MIDI programs")
+        self.presets = instruments_of(path)
         self._font = Font(path)
         self._handles: dict[str, int] = {}
         for name, preset in self.presets.items():
@@ -300,24 +298,3 @@ class SampledOrchestra:
             self._stems[:] = 0.0
             for sounding in self._sounding:
                 sounding.player.silence()
-
-
-def choose_presets(presets: Sequence[Preset]) -> dict[str, Preset]:
-    """Return the preset that plays each of our instruments; those without one are left out.
-
-    An instrument's own General MIDI program comes first, then those that are read as it; of kits, the first.
-    """
-    there = {(preset.bank, preset.program): preset for preset in presets}
-    chosen: dict[str, Preset] = {}
-    for instrument in INSTRUMENTS:
-        found = next((there[place] for place in _wanted(instrument) if place in there), None)
-        if found is not None:
-            chosen[instrument.name] = found
-    return chosen
-
-
-def _wanted(instrument: Instrument) -> list[tuple[int, int]]:
-    """Return (bank, program) of what may play an instrument, the best first."""
-    if not instrument.sustains:
-        return [(DRUM_BANK, program) for program in range(128)]
-    return [(0, program) for program in (instrument.program, *sorted(instrument.programs))]

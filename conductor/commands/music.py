@@ -33,6 +33,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add("--lufs", type=float, default=-14.0, metavar="N", help="loudness of the whole, -30 to -8 (default %(default)s)")
     add("--tail", type=float, default=3.0, metavar="S", help="seconds after the last note (default %(default)s)")
+    add("--bank", metavar="PATH", help="play the samples of a SoundFont, .sf2 or .sf3, in place of the synth")
     where = render.add_mutually_exclusive_group()
     where.add_argument("--room", choices=("small", "hall"), help="default: the one of the piece's style")
     where.add_argument("--dry", action="store_true", help="in no room")
@@ -91,9 +92,14 @@ def _sound(args: argparse.Namespace) -> Sound | None:
         raise UsageError(f"--tail {args.tail:g}: give seconds, from 0 to 600")
     if not sounds:
         return None
+    from conductor.banks import bank_of, bank_trouble
     from streaming.render import Sound
+    from streaming.sf2 import SYNTH
 
-    return Sound(tail_s=args.tail, lufs=args.lufs, room="dry" if args.dry else args.room)
+    bank = args.bank or SYNTH
+    if wrong := bank_trouble(bank, Path()):
+        raise UsageError(f"--bank: {wrong}")
+    return Sound(tail_s=args.tail, lufs=args.lufs, room="dry" if args.dry else args.room, bank=bank_of(bank, Path()))
 
 
 def run_encode(args: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ class Load(Message):
         number: chosen by the conductor, 1 and up, never used twice in a show.
         gain_db: how much louder than the programme it is to be.
         room: in which it is played: `small`, `hall`, or `dry`.
+        bank: path of the SoundFont that plays it, or `synth`.
     """
 
     number: int
@@ -26,6 +27,14 @@ class Load(Message):
     duration_s: float
     gain_db: float = 0.0
     room: str = "hall"
+    bank: str = "synth"
+
+
+@dataclass(frozen=True, slots=True)
+class Banks(Message):
+    """Begin to load the SoundFonts at these paths, so that they are there when a piece asks for them."""
+
+    paths: list[str]
 
 
 @dataclass(frozen=True, slots=True)
