@@ -13,10 +13,11 @@ import numpy.typing as npt
 from symusic import Note as MidiNote
 from symusic import Score, Tempo, TextMeta, TimeSignature, Track
 
+from model.controls import PLAIN, Controls, Turn, controls_of
 from model.errors import MidiError
 from model.instruments import BY_NAME, CELLO_BELOW, Instrument, of_program
 from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
-from model.smf import SUSTAIN_PEDAL, mend
+from model.smf import SUSTAIN_PEDAL, mend, mend_apart
 
 MAX_BYTES = 20_000_000
 # A stray note far behind the music would keep a show silent for days.
@@ -69,13 +70,14 @@ class _Clock:
         return np.asarray(self.starts_s[at] + (ticks - self.ticks[at]) * self.tick_s[at], dtype=np.float64)
 
 
-def read_midi(path: Path, *, pedal: bool = False) -> Imported:
+def read_midi(path: Path, *, pedal: bool = False, controls: bool = False) -> Imported:
     """Read a Standard MIDI File.
 
     Args:
         path: a file of up to 20 MB and 500,000 notes.
         pedal: lengthen notes to the release of the sustain pedal, or to the
             next onset of their pitch, by 8 s at most.
+        controls: read volume, pan, expression, modulation and bends, too.
 
     Returns:
         The piece and counts of what was bent; its title is the name of the file.
@@ -83,9 +85,10 @@ def read_midi(path: Path, *, pedal: bool = False) -> Imported:
     Raises:
         MidiError: the file is missing, broken, too big, or has no notes.
     """
-    score = _score(path)
+    score, turns = _score(path, controls)
     clock = _clock(score)
-    voices: dict[str, list[tuple[Ints, Ints, Ints, Ints]]] = {}
+    parts = _Parts(turns, clock)
+    voices: dict[str, list[tuple[Ints, Ints, Ints, Ints, Ints]]] = {}
     pedals: dict[str, list[tuple[Ints, Ints]]] = {}
     for track in score.tracks:
         arrays = track.notes.numpy()
@@ -93,13 +96,16 @@ def read_midi(path: Path, *, pedal: bool = False) -> Imported:
         name = _instrument(track.program, track.is_drum, pitches).name
         onsets = arrays["time"].astype(np.int64)
         offsets = onsets + np.maximum(arrays["duration"].astype(np.int64), 0)
-        voices.setdefault(name, []).append((onsets, offsets, pitches, arrays["velocity"].astype(np.int64)))
+        part = np.full(len(pitches), parts.of(track.name), np.int64)
+        voices.setdefault(name, []).append((onsets, offsets, pitches, arrays["velocity"].astype(np.int64), part))
         pedals.setdefault(name, []).append(_pedal_events(track))
     notes: list[Note] = []
     folded = clamped = 0
-    for name, parts in voices.items():
+    for name, columns in voices.items():
         instrument = BY_NAME[name]
-        onset_ticks, offset_ticks, pitches, velocities = (np.concatenate(column) for column in zip(*parts, strict=True))
+        onset_ticks, offset_ticks, pitches, velocities, part = (
+            np.concatenate(column) for column in zip(*columns, strict=True)
+        )
         onsets_s, offsets_s = clock.seconds(onset_ticks), clock.seconds(offset_ticks)
         ranged = _fold(pitches, instrument)
         folded += int(np.count_nonzero(ranged != pitches))
@@ -108,20 +114,38 @@ def read_midi(path: Path, *, pedal: bool = False) -> Imported:
         if pedal and instrument.sustains:
             struck_s = _next_strikes(onset_ticks, onsets_s, ranged)
             offsets_s = _hold(offsets_s, struck_s, *_spans(pedals[name], clock))
-        rows = zip(
-            onsets_s.tolist(), ranged.tolist(), (offsets_s - onsets_s).tolist(), velocities.tolist(), strict=True
-        )
-        notes.extend(Note(onset, pitch, name, duration, velocity) for onset, pitch, duration, velocity in rows)
+        lengths_s = offsets_s - onsets_s
+        rows = zip(*(c.tolist() for c in (onsets_s, ranged, lengths_s, velocities, part)), strict=True)
+        notes.extend(Note(onset, pitch, name, length, velocity, of) for onset, pitch, length, velocity, of in rows)
     notes.sort()
     end_s = max(n.offset_s for n in notes)
     if end_s > MAX_S:
         raise MidiError(f"{path}: its last note ends after {end_s / 3600:.0f} hours ({MAX_S // 3600} at most); cut it")
     tempi = _tempi(clock, score.ticks_per_quarter, end_s)
-    piece = Piece(tuple(notes), tempi, path.stem, None, _beats_per_bar(score), _marks(score, clock, end_s))
+    marks = _marks(score, clock, end_s)
+    piece = Piece(tuple(notes), tempi, path.stem, None, _beats_per_bar(score), marks, tuple(parts.controls))
     return Imported(piece, folded, clamped, dropped=0)
 
 
-def _score(path: Path) -> Any:
+class _Parts:
+    """The controls of a file: those that are turned alike are one part, and what is not turned is none."""
+
+    def __init__(self, turns: list[list[Turn]], clock: _Clock) -> None:
+        self.controls: list[Controls] = []
+        self._numbers: list[int] = []
+        for found in turns:
+            times_s = clock.seconds(np.array([tick for tick, _, _ in found], np.int64)).tolist()
+            drawn = controls_of(found, times_s)
+            if drawn != PLAIN and drawn not in self.controls:
+                self.controls.append(drawn)
+            self._numbers.append(0 if drawn == PLAIN else self.controls.index(drawn) + 1)
+
+    def of(self, name: str) -> int:
+        """Return the part of a track by its name."""
+        return self._numbers[int(name)] if self._numbers else 0
+
+
+def _score(path: Path, controls: bool) -> tuple[Any, list[list[Turn]]]:
     """Parse a file, mended first: symusic alone refuses damage and loses notes without an end."""
     try:
         size = path.stat().st_size
@@ -135,7 +159,8 @@ def _score(path: Path) -> Any:
     if not data:
         raise MidiError(f"{path}: the file is empty; export or download it again")
     try:
-        return Score.from_midi(mend(data))
+        mended, turns = mend_apart(data) if controls else (mend(data), [])
+        return Score.from_midi(mended), turns
     except (MidiError, RuntimeError, ValueError) as error:
         raise MidiError(f"{path}: {error}") from error
 

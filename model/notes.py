@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from model.controls import Controls
+
 DEFAULT_TEMPO_BPM = 120.0
 
 
@@ -17,6 +19,7 @@ class Note:
         instrument: a name of `model.instruments`.
         duration_s: length in seconds; 0 or more.
         velocity: MIDI velocity (1-127).
+        part: of `Piece.controls`, which number (from 1) turns it while it sounds; 0: none.
     """
 
     onset_s: float
@@ -24,6 +27,7 @@ class Note:
     instrument: str
     duration_s: float
     velocity: int
+    part: int = 0
 
     @property
     def offset_s(self) -> float:
@@ -58,6 +62,7 @@ class Piece:
         style: a style of the vocabulary, or None where unknown.
         beats_per_bar: quarter notes in a bar, for bar lines.
         marks: by time.
+        controls: what is turned while notes sound, of those read with it from a file.
     """
 
     notes: tuple[Note, ...]
@@ -66,6 +71,7 @@ class Piece:
     style: str | None = None
     beats_per_bar: float = 4.0
     marks: tuple[Mark, ...] = ()
+    controls: tuple[Controls, ...] = ()
 
     @property
     def duration_s(self) -> float:

@@ -5,7 +5,7 @@ in another track than the notes, end in the middle of an event, count time in
 film frames. Parsers refuse these, or lose notes without a word. Here a file is
 walked event by event and written anew: what a piece needs is kept (notes,
 programs, the sustain pedal, tempi, time signatures, markers), the rest is left
-behind.
+behind. Who wants them gets the other controllers beside it (`mend_apart`).
 
 Source: Standard MIDI Files 1.0 (RP-001), MIDI Manufacturers Association, 1996.
 """
@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from model.controls import BEND, KNOWN, OF_BEND, RESET, TOLD_AGAIN, Turn
 from model.errors import MidiError
 
 MAX_NOTES = 500_000
@@ -31,8 +32,8 @@ STUCK_DRUM_BEATS = 0.25
 # A Standard MIDI File inside RIFF (.rmi) or behind a MacBinary header begins by here.
 SEARCH_BYTES = 256
 
-_OFF, _ON, _CONTROL, _PROGRAM = 0x80, 0x90, 0xB0, 0xC0
-_TEXT, _MARKER, _TEMPO, _SIGNATURE, _END = 0x01, 0x06, 0x51, 0x58, 0x2F
+_OFF, _ON, _CONTROL, _PROGRAM, _BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
+_TEXT, _NAME, _MARKER, _TEMPO, _SIGNATURE, _END = 0x01, 0x03, 0x06, 0x51, 0x58, 0x2F
 # A longer marker is cut; no bar of the picture holds it.
 MAX_MARKER_BYTES = 60
 # Data bytes of a channel message by its high nibble, and of a system message.
@@ -51,6 +52,7 @@ class _Track:
         end_tick: tick of the last event read.
         open: how many notes are down at the end, by (channel, pitch).
         playing: channels that have notes.
+        turns: what its controllers were turned to, by channel.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -58,6 +60,16 @@ class _Track:
     open: Counter[tuple[int, int]] = field(default_factory=Counter)
     playing: set[int] = field(default_factory=set)
     notes: int = 0
+    turns: dict[int, list[Turn]] = field(default_factory=dict)
+    _turned: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def turn(self, tick: int, channel: int, number: int, value: int) -> None:
+        """Keep a turn of a controller, if it is one."""
+        if self._turned.get((channel, number)) != value or number in TOLD_AGAIN:
+            self.turns.setdefault(channel, []).append((tick, number, value))
+        self._turned[channel, number] = value
+        if number == RESET:
+            self._turned.clear()
 
 
 def mend(data: bytes) -> bytes:
@@ -74,6 +86,56 @@ def mend(data: bytes) -> bytes:
     Raises:
         MidiError: what is wrong and what to do, without the name of the file.
     """
+    tracks, ticks_per_beat = _mended(data)
+    return _whole([track.events for track in tracks], ticks_per_beat)
+
+
+def mend_apart(data: bytes) -> tuple[bytes, list[list[Turn]]]:
+    """Write a MIDI file anew, each channel of a track as a track of its own, and return its controllers.
+
+    Args:
+        data: as for `mend`.
+
+    Returns:
+        The mended file, the name of each track with notes being its number among the controllers; and
+        those: volume, place, expression, modulation, bend and what belongs to it, in order of time.
+
+    Raises:
+        MidiError: as `mend`.
+    """
+    tracks, ticks_per_beat = _mended(data)
+    chunks: list[list[Event]] = []
+    turns: list[list[Turn]] = []
+    for track in tracks:
+        chunks.append([event for event in track.events if event[1][0] == 0xFF])
+        for channel in sorted(track.playing):
+            name = str(len(turns)).encode()
+            own = [event for event in track.events if event[1][0] < 0xF0 and event[1][0] & 0x0F == channel]
+            chunks.append([(0, bytes((0xFF, _NAME, len(name))) + name), *own])
+            turns.append(_turns_of(track, channel, tracks))
+    return _whole(chunks, ticks_per_beat), turns
+
+
+def _turns_of(track: _Track, channel: int, tracks: list[_Track]) -> list[Turn]:
+    """Return what holds for a channel of a track: of each controller its own, else what others send there."""
+    found = list(track.turns.get(channel, ()))
+    had = {number for _, number, _ in found}
+    if had & OF_BEND:
+        # Those that say how far a bend goes belong to it.
+        had |= OF_BEND
+    for other in tracks:
+        if other is not track:
+            found += [turn for turn in other.turns.get(channel, ()) if turn[1] not in had]
+    return sorted(found, key=lambda turn: turn[0])
+
+
+def _whole(chunks: list[list[Event]], ticks_per_beat: int) -> bytes:
+    header = b"MThd" + struct.pack(">IHHH", 6, 1, len(chunks), ticks_per_beat)
+    return header + b"".join(_chunk(events) for events in chunks)
+
+
+def _mended(data: bytes) -> tuple[list[_Track], int]:
+    """Return the tracks of a file, put right, and its ticks in a beat."""
     at = data.find(b"MThd", 0, SEARCH_BYTES)
     if at < 0:
         raise MidiError("not a MIDI file (no MThd at its start); export it as a Standard MIDI File")
@@ -104,8 +166,7 @@ def mend(data: bytes) -> bytes:
         for track in tracks:
             track.events = [e for e in track.events if e[1][:2] != bytes((0xFF, _TEMPO))]
         tracks[0].events.insert(0, (0, bytes((0xFF, _TEMPO, 3)) + frame_tempo.to_bytes(3, "big")))
-    header = b"MThd" + struct.pack(">IHHH", 6, 1, len(tracks), ticks_per_beat)
-    return header + b"".join(_chunk(track.events) for track in tracks)
+    return tracks, ticks_per_beat
 
 
 def _division(division: int) -> tuple[int, int]:
@@ -201,6 +262,10 @@ def _walk(body: memoryview, tick: int, most_notes: int) -> _Track:
                 events.append((tick, bytes((status, one))))
             elif high == _CONTROL and one == SUSTAIN_PEDAL:
                 events.append((tick, bytes((status, one, two))))
+            elif high == _CONTROL and one in KNOWN:
+                track.turn(tick, channel, one, two)
+            elif high == _BEND:
+                track.turn(tick, channel, BEND, two << 7 | one)
     except IndexError:
         # The file breaks off within an event: what came before is music.
         pass
