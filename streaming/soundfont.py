@@ -21,7 +21,7 @@ from streaming.calibration import levels_of
 from streaming.errors import SoundFontError
 from streaming.fluid import CHUNK_SAMPLES, Font, Outputs, Player
 from streaming.levels import Levels
-from streaming.sf2 import instruments_of
+from streaming.sf2 import Preset, instruments_of
 from streaming.soundfont_levels import matched, name_of
 from streaming.synth import DECKS, Strike
 from streaming.timeline import BLOCK_SAMPLES
@@ -84,7 +84,7 @@ class SampledOrchestra:
 
     def __init__(self, path: Path, *, like: Levels | None = None) -> None:
         self.path = path
-        self.presets = instruments_of(path)
+        self.presets: dict[str, Preset] = instruments_of(path)
         self._font = Font(path)
         self._handles: dict[str, int] = {}
         for name, preset in self.presets.items():
