@@ -22,9 +22,10 @@ from pathlib import Path
 from conductor import wire
 from conductor.errors import ConductorError, WireError
 from streaming.errors import StreamingError
+from streaming.heldport import HeldPort
 from streaming.midiout import MidiRoute
-from streaming.midiports import HeldPort, Ports, SystemPorts
-from streaming.midisender import Sender
+from streaming.midiports import Ports, SystemPorts
+from streaming.midisender import Sender, hurry
 from streaming.notetape import NoteTape
 from streaming.ring import Ring
 
@@ -143,6 +144,7 @@ async def send(run: Path) -> None:
         run: the folder with `programme.ring`, `programme.notes` and `midi_out.sock`.
     """
     sys.setswitchinterval(_SWITCH_S)
+    hurry()
     with Ring.join(run / "programme.ring") as ring:
         tape = NoteTape.join(run / "programme.notes")
         outlet = MidiOutlet(ring, tape)

@@ -33,7 +33,7 @@ _PRIORITY, _NICE = 20, -11
 
 
 class Outlet(Protocol):
-    """Where messages go: see `streaming.midiports.HeldPort`."""
+    """Where messages go: see `streaming.heldport.HeldPort`."""
 
     def take_fresh(self) -> bool:
         """Return whether it was opened since the last time this was asked."""
@@ -87,7 +87,7 @@ class Sender:
 
     def run(self) -> None:
         """Send until `stop`; whatever happens, nothing is left sounding."""
-        _hurry()
+        hurry(_PRIORITY + 1)
         try:
             while not self._ending.is_set():
                 wait_s = self.step()
@@ -143,10 +143,13 @@ class Sender:
         return (now_ns - air_ns) * SAMPLE_RATE // 1_000_000_000
 
 
-def _hurry() -> None:
-    """Let the system run this thread as soon as it wakes, as far as we may."""
+def hurry(priority: int = _PRIORITY) -> None:
+    """Let the system run this thread, and those it starts from now on, as soon as they wake, as far as we may.
+
+    All threads of the process, for who holds the interpreter's lock holds up the one that sends.
+    """
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(priority))
     except (OSError, AttributeError):
         try:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -58,37 +58,42 @@ def _may_hurry() -> bool:
 
 
 class Synth:
-    """A MIDI device: a port that remembers."""
+    """A MIDI device: a port that remembers.
+
+    JACK's own thread puts down what comes; no Python runs there, for it would hold up the server whenever this
+    process has to wait for a core.
+    """
 
     def __init__(self, name: str = "synth") -> None:
         import rtmidi
 
         self._heard: list[tuple[int, int, bytes]] = []
         self._since_ns = 0
-        self._in: Any = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=name)
+        self._in: Any = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=name, queue_size_limit=2**18)
         self._in.ignore_types(timing=False)
-        self._in.set_callback(self._hear)
         self._in.open_virtual_port(KEYS)
 
-    def _hear(self, event: tuple[list[int], float], _: object) -> None:
-        message, delta_s = event
-        self._since_ns += round(delta_s * 1e9)
-        self._heard.append((time.monotonic_ns(), self._since_ns, bytes(message)))
+    def listen(self) -> None:
+        """Take what has come; the times are the more exact the more often this is done."""
+        while self._in is not None and (event := self._in.get_message()) is not None:
+            message, delta_s = event
+            self._since_ns += round(delta_s * 1e9)
+            self._heard.append((time.monotonic_ns(), self._since_ns, bytes(message)))
 
     def forget(self) -> None:
         """Forget what was heard so far."""
+        self.listen()
         self._heard.clear()
 
     @property
     def heard(self) -> list[tuple[int, bytes]]:
         """(monotonic nanoseconds, message) in the order of coming.
 
-        The time is JACK's own of the period in which a message came, since Python may learn of it later;
-        JACK tells the time since the message before, and where that began is where Python came least late.
+        JACK tells the time of each since the one before; where that began is known from when they were taken.
         """
-        heard = list(self._heard)
-        began = min((at - since for at, since, _ in heard), default=0)
-        return [(began + since, message) for _, since, message in heard]
+        self.listen()
+        began = min((at - since for at, since, _ in self._heard), default=0)
+        return [(began + since, message) for _, since, message in self._heard]
 
     @property
     def down(self) -> set[tuple[int, int]]:
@@ -104,13 +109,15 @@ class Synth:
                 down = {key for key in down if key[0] != channel + 1}
         return down
 
+    def abandon(self) -> None:
+        """Be left by a server that died: to take leave of it would end this process."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._in))
+        self._in = None
+
     def unplug(self) -> None:
         """Go away."""
-        self._in.cancel_callback()
-        self._in.close_port()
-        self._in.delete()
-
-
-def short_folder() -> Path:
-    """Return a new folder with a path short enough for sockets."""
-    return Path(tempfile.mkdtemp(prefix="midi-"))
+        self.listen()
+        if self._in is not None:
+            self._in.close_port()
+            self._in.delete()
+        self._in = None

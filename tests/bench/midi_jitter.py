@@ -3,8 +3,9 @@
     python -m tests.bench.midi_jitter [--seconds 60] [--period 32] [--load 0]
 
 Player, feed and sender run as in a show; a device on a JACK server without a sound card writes down when
-each message came. What JACK adds itself is measured beside it, by messages sent at known times. Then: what
-telling of the notes costs the player. Needs jackd (apt install jackd2). Prints a table and one line of JSON.
+each message came. Beside it: what JACK adds itself, by messages sent at known times, and how late the machine
+wakes a thread that only sleeps. Then: what telling of the notes costs the player. Needs jackd (apt install
+jackd2). Prints a table and one line of JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import multiprocessing
 import os
 import random
 import tempfile
+import threading
 import time
 from collections import defaultdict, deque
 from pathlib import Path
@@ -29,6 +31,7 @@ from model.notes import Piece, TempoMark
 from streaming.midiclock import PULSE
 from streaming.midiout import CHANNELS, MidiRoute
 from streaming.midiports import SystemPorts
+from streaming.midisender import hurry
 from streaming.notetape import Kind, NoteTape
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
@@ -49,6 +52,24 @@ def spread(off_ms: NDArray[np.float64]) -> dict[str, float]:
             "max": float(apart.max())}  # fmt: skip
 
 
+def machine(count: int = 4000) -> dict[str, float]:
+    """Return how late a thread wakes that does nothing but sleep: what no program on this machine can better."""
+    late: list[float] = []
+
+    def sleep() -> None:
+        hurry()
+        due = time.monotonic_ns()
+        for _ in range(count):
+            due += 5_000_000
+            time.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
+            late.append((time.monotonic_ns() - due) / 1e6)
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    thread.join()
+    return spread(np.array(late))
+
+
 def loopback(synth: Synth, count: int = 1000) -> dict[str, float]:
     """Send messages at known times and return when they came: what JACK itself adds."""
     port = SystemPorts()
@@ -61,6 +82,7 @@ def loopback(synth: Synth, count: int = 1000) -> dict[str, float]:
         time.sleep(rng.uniform(0.002, 0.008))
         sent.append(time.monotonic_ns())
         out.send(bytes((0x90, 60, 64)))
+        synth.listen()
     time.sleep(0.5)
     came = [at for at, _ in synth.heard[first:]]
     assert len(came) == count, f"{len(came)} of {count} messages came"
@@ -86,7 +108,8 @@ async def on_air(run: Path, synth: Synth, seconds: float) -> dict[str, dict[str,
             clock.append((time.monotonic_ns(), ring.air_ns))
             records += tape.read(seen)
             seen = tape.count
-            await asyncio.sleep(0.05)
+            synth.listen()
+            await asyncio.sleep(0.013)
         await asyncio.sleep(1.0)
         ring.close()
         tape.close()
@@ -101,7 +124,8 @@ async def on_air(run: Path, synth: Synth, seconds: float) -> dict[str, dict[str,
         wanted[CHANNELS[record.instrument] - 1, record.pitch].append(record.sample)
     notes = sum(map(len, wanted.values()))
     assert notes == len(piece.notes), f"{notes} of {len(piece.notes)} notes on the tape"
-    off, pulses = [], []
+    off: list[float] = []
+    pulses: list[float] = []
     for at, message in synth.heard:
         if message[0] & 0xF0 == 0x90:
             off.append((at - due_ns(wanted[message[0] & 0x0F, message[1]].popleft())) / 1e6)
@@ -164,7 +188,7 @@ def main() -> None:
         try:
             for process in busy:
                 process.start()
-            result: dict[str, Any] = {"JACK alone": loopback(synth)}
+            result: dict[str, Any] = {"a thread that only sleeps": machine(), "JACK alone": loopback(synth)}
             synth.forget()
             result |= asyncio.run(on_air(Path(folder), synth, options.seconds))
         finally:
