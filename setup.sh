@@ -22,9 +22,10 @@ fail() { printf '%s\n' "setup: $*" >&2; exit 1; }
 # "a|b" is satisfied by either; the first that apt knows is installed.
 case $stage in
     # g++: the decoder is compiled for the processor it runs on.
-    run) wanted=(libgl1 libegl1 "libasound2t64|libasound2" fonts-dejavu-core g++) ;;
+    # libfluidsynth3: SoundFonts are played with it.
+    run) wanted=(libgl1 libegl1 "libasound2t64|libasound2" fonts-dejavu-core g++ "libfluidsynth3|libfluidsynth2") ;;
     dev) wanted=(ffmpeg "chromium|chromium-browser") ;;
-    air) wanted=(obs-studio obs-plugins xvfb libgl1-mesa-dri nginx-light libnginx-mod-rtmp) ;;
+    air) wanted=(obs-studio obs-plugins xvfb libgl1-mesa-dri nginx-light libnginx-mod-rtmp jackd2) ;;
     *) fail "unknown stage '$stage' (run, dev or air)" ;;
 esac
 

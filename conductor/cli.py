@@ -25,6 +25,7 @@ COMMAND_MODULES = (
     "evaluation",
     "about",
     "ports",
+    "doctor",
     "kernels",
 )
 EXIT_ERROR = 2
