@@ -38,7 +38,12 @@ DAEMON = (
     "streaming.obs",
 )
 # A player that waits for torch misses its first note; a feed that loads pyo shares its faults.
-WORKERS = {"conductor.player": {"torch"}, "conductor.feed": {"torch", "pyo", "pyo64"}, "conductor.composer": {"pyo"}}
+WORKERS = {
+    "conductor.player": {"torch"},
+    "conductor.feed": {"torch", "pyo", "pyo64"},
+    "conductor.midi_out": {"torch", "pyo", "pyo64"},
+    "conductor.composer": {"pyo"},
+}
 
 
 def sources(package: str) -> list[Path]:
