@@ -76,6 +76,8 @@ class BlockFilter:
         gather = np.stack([powers[size - 1 - n][:, 0] for n in range(size)], axis=1)
         self._rows = np.block([[convolve, ringing], [gather, powers[size]]])
         self._seen = np.zeros((size + order, channels))
+        # For many blocks at once, which only a meter asks for, half the digits do.
+        self._short_rows = self._rows.astype(np.float32)
         self._order = order
         self._leaps = powers[size]
 
@@ -86,26 +88,27 @@ class BlockFilter:
         self._seen[BLOCK_SAMPLES:] = out[BLOCK_SAMPLES:]
         return out[:BLOCK_SAMPLES]
 
-    def process_many(self, blocks: Array) -> Array:
+    def process_many(self, blocks: Array) -> NDArray[np.float32]:
         """Return filtered blocks that follow each other; cheaper than one after the other.
 
         Args:
             blocks: float64 [n, 256, channels].
 
         Returns:
-            float64 [256, n, channels].
+            float32 [256, n, channels].
         """
         count, size, channels = blocks.shape
-        wide = np.zeros((size + self._order, count, channels))
+        wide = np.zeros((size + self._order, count, channels), np.float32)
         wide[:size] = blocks.transpose(1, 0, 2)
         # The state each block leaves behind if it began from rest; then what the blocks before it add.
-        alone = (self._rows[size:, :size] @ wide[:size].reshape(size, -1)).reshape(self._order, count, channels)
+        rows = self._short_rows
+        alone = (rows[size:, :size] @ wide[:size].reshape(size, -1)).reshape(self._order, count, channels)
         state = self._seen[size:]
         for index in range(count):
             wide[size:, index] = state
             state = self._leaps @ state + alone[:, index]
         self._seen[size:] = state
-        return (self._rows[:size] @ wide.reshape(size + self._order, -1)).reshape(size, count, channels)
+        return (rows[:size] @ wide.reshape(size + self._order, -1)).reshape(size, count, channels)
 
     def forget(self) -> None:
         """Begin again from rest: a state that dies away for ever ends in numbers that are slow to reckon with."""

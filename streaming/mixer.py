@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.loudness import STEP_BLOCKS, BlockFilter, Meter, TruePeak, to_db, to_lufs
+from streaming.loudness import STEP_BLOCKS, Meter, TruePeak, to_db, to_lufs
 from streaming.room import DEFAULT_ROOM, ROOMS, Room
 from streaming.stage import mix_matrix
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
@@ -23,9 +23,13 @@ _MARGIN_DB = 0.3
 _RELEASE = math.exp(-BLOCK_SAMPLES / SAMPLE_RATE / 0.25)
 # Nobody hears the rest; and the limiter is as if it had never worked.
 _RECOVERED = 0.9999
-_DC_BLOCK = (((1.0, -1.0), (1.0, -0.9995)),)
+# What stays the same for half a second is no sound.
+_DRIFT = 1 - math.exp(-BLOCK_SAMPLES / SAMPLE_RATE / 0.45)
+_MEAN = np.full(BLOCK_SAMPLES, 1.0 / BLOCK_SAMPLES)
 # Under -180 dBFS there is nothing, and what goes on for ever in ever smaller numbers is slow to reckon with.
 _NOTHING = 1e-9
+_SETTLED = 1e-6
+_ZERO = np.zeros(2)
 ALARM_LUFS = -50.0
 ALARM_S = 5.0
 _MOVE_BLOCKS = 16
@@ -54,7 +58,7 @@ class Master:
         self._rooms = [Room(shape, seed=seed) for shape in ROOMS]
         self._mix = self._towards = mix_matrix(DEFAULT_ROOM)
         self._moving = 0
-        self._dc = BlockFilter(_DC_BLOCK)
+        self._constants = _ZERO, _ZERO
         self._true_peak = TruePeak()
         self.meter = Meter()
         self.alarm = False
@@ -105,7 +109,7 @@ class Master:
             sent = np.zeros_like(sent)
         self.returned = self._return(sent)
         self.mixed = sent[:, :2] if self.returned is None else sent[:, :2] + self.returned
-        out = self._limited(self._dc.process(self.mixed.astype(np.float64)))
+        out = self._limited(self._centred(self.mixed.astype(np.float64)))
         if self.meter.process(out):
             self._watch(expected)
         return out.astype(np.float32)
@@ -130,15 +134,24 @@ class Master:
                 total = given if total is None else total + given
         return total
 
+    def _centred(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take out what is constant: lines from one running mean to the next."""
+        before, now = self._constants
+        if float(np.abs(block).max()) < _NOTHING and float(np.abs(now).max()) < _SETTLED:
+            self._constants = _ZERO, _ZERO
+            block[:] = 0.0
+            return block
+        # The line is that of the block before: nothing is heard ahead of its time.
+        self._constants = now, now + _DRIFT * (_MEAN @ block - now)
+        block -= before + (now - before) * _RAMP
+        return block
+
     def _limited(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the pending block under the ceiling and hold the new one.
 
         The gain is a line from block edge to block edge; an edge obeys the peaks on both its sides.
         """
         peak = self._true_peak.process(block, min(self._ceiling, self._peak))
-        if peak < _NOTHING and float(np.abs(self.mixed).max()) < _NOTHING:
-            block[:] = 0.0
-            self._dc.forget()
         recovered = 1 - (1 - self._limit) * _RELEASE
         if recovered > _RECOVERED:
             recovered = 1.0

@@ -144,13 +144,15 @@ class _Convolver:
         padded = np.zeros((sources, 2, parts * self._part))
         padded[:, :, :length] = answer
         spectra = np.fft.rfft(padded.reshape(sources, 2, parts, self._part), 2 * self._part)
-        # [ears, sources x parts, frequencies], so that an ear is one sum over its rows.
+        # [ears, sources, parts, frequencies].
         bins = self._part + 1
-        self._answer = spectra.transpose(1, 0, 2, 3).reshape(2, sources * parts, bins).astype(np.complex64)
+        self._answer = np.ascontiguousarray(spectra.transpose(1, 0, 2, 3), np.complex64)
         # Each spectrum is kept twice, so that the newest `parts` always lie in one piece.
         self._history = np.zeros((sources, 2 * parts, bins), np.complex64)
-        self._products = np.zeros((sources * parts, bins), np.complex64)
+        self._product = np.zeros((2, bins), np.complex64)
         self._mixed = np.zeros((2, bins), np.complex64)
+        # What is long past is added up block by block, so that no block has all the work.
+        self._steps = np.linspace(1, parts, part_blocks + 1).round().astype(int).tolist()
         self._sources, self._parts = sources, parts
         self._at = 0
         self._input = np.zeros((sources, 2 * self._part), np.float32)
@@ -164,6 +166,8 @@ class _Convolver:
         first = self._block * BLOCK_SAMPLES
         out = self._output[:, first : first + BLOCK_SAMPLES]
         self._input[:, self._part + first : self._part + first + BLOCK_SAMPLES] = sends
+        if self._quiet <= self._parts:
+            self._add(self._steps[self._block], self._steps[self._block + 1], self._at - 1)
         self._block += 1
         if self._block == self._part_blocks:
             self._block = 0
@@ -186,13 +190,18 @@ class _Convolver:
         self._at = (self._at - 1) % self._parts
         spectrum = np.fft.rfft(self._input)
         self._history[:, self._at] = self._history[:, self._at + self._parts] = spectrum
-        recent = self._history[:, self._at : self._at + self._parts]
-        products = self._products.reshape(self._sources, self._parts, -1)
-        for ear, answer in enumerate(self._answer):
-            np.multiply(recent, answer.reshape(products.shape), out=products)
-            np.sum(self._products, axis=0, out=self._mixed[ear])
+        self._add(0, 1, self._at)
         self._output = np.fft.irfft(self._mixed, 2 * self._part)[:, self._part :].astype(np.float32, copy=False)
+        self._mixed[:] = 0
         self._input[:, : self._part] = self._input[:, self._part :]
+
+    def _add(self, first: int, last: int, newest: int) -> None:
+        """Add what some parts of the answer give, the newest input being at a place of the history."""
+        newest %= self._parts
+        for source in range(self._sources):
+            for part in range(first, last):
+                np.multiply(self._history[source, newest + part], self._answer[:, source, part], out=self._product)
+                self._mixed += self._product
 
 
 class Room:
