@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import os
 import tempfile
 import zipfile
@@ -22,17 +21,17 @@ from numpy.typing import NDArray
 import model.instruments
 import streaming.patches.recipe
 import streaming.percussion
+import streaming.strings
 import streaming.wavetables
 from streaming.patches import Library, Patch, library, zones
-from streaming.patches.recipe import Played, StringSound, ToneSound
+from streaming.patches.recipe import MIDDLE_VELOCITY, StringSound, ToneSound
 from streaming.percussion import make
-from streaming.wavetables import Sound, Table, burst, halo, held, struck
+from streaming.strings import struck
+from streaming.wavetables import Sound, Table, burst, halo, held
 
 log = logging.getLogger(__name__)
 
 _KEPT = 2
-# The touch whose loudness is the same for all instruments.
-MIDDLE_VELOCITY = 80
 _LAYERS = ("body", "edge", "extra", "let_go")
 
 
@@ -50,11 +49,6 @@ class Made:
 
 
 Bank = dict[str, Made]
-
-
-def edge_amount(played: Played, velocity: int) -> float:
-    """Return how much of a sound's edge a velocity (1 to 127) brings."""
-    return played.edge * math.pow((max(velocity, 1) - 1) / 126, played.edge_bend)
 
 
 def tables(*, seed: int, patches: Library | None = None) -> Bank:
@@ -80,7 +74,7 @@ def compute(*, seed: int, patches: Library | None = None) -> Bank:
 
 def made_of(patch: Patch, *, seed: int) -> Made:
     """Return the tables of one patch, float32."""
-    middle = edge_amount(patch.played, MIDDLE_VELOCITY)
+    middle = patch.played.edge_at(MIDDLE_VELOCITY)
     if patch.kit:
         return Made(tuple(_light(make(drum, middle=middle, seed=seed)) for drum in patch.kit))
     sounds = []
@@ -120,7 +114,8 @@ def _folder() -> Path:
 def _key(seed: int, patches: Library) -> str:
     """Return a name that changes whenever the tables would."""
     digest = hashlib.sha256(f"{seed} {np.__version__} {patches.patches!r}".encode())
-    for module in (model.instruments, streaming.patches.recipe, streaming.percussion, streaming.wavetables):
+    rooms = (model.instruments, streaming.patches.recipe, streaming.percussion, streaming.strings, streaming.wavetables)
+    for module in rooms:
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:16]
 

@@ -17,6 +17,8 @@ _KIT_HZ = 440.0
 # What is softer than this against its peak (1) need not be kept.
 _HEARD_DB = -52.0
 _LONGEST_EDGE_S = 1.2
+# No stick makes a step in the air.
+_SOFTEST_S = 0.0002
 _BY_KEY = {key: sound for sound in KIT for key in sound.keys}
 
 
@@ -75,19 +77,19 @@ def _struck(part: DrumPart, t: Array, rng: np.random.Generator) -> Array:
 
 
 def _once(part: DrumPart, t: Array, rng: np.random.Generator) -> Array:
-    rise = 1 - np.exp(-t / part.attack_s) if part.attack_s > 0 else np.ones_like(t)
+    rise = 1 - np.exp(-t / max(part.attack_s, _SOFTEST_S))
     if part.hz:
         out = np.zeros_like(t)
         for i, hz in enumerate(part.hz):
             cycles = hz * (t + (part.drop - 1) * part.drop_s * (1 - np.exp(-t / part.drop_s)))
             falling = np.exp(-t * (1 + 0.6 * part.thin * i) / part.decay_s)
             out += np.sin(2 * np.pi * cycles) * falling / (1 + i) ** part.thin
-        return np.stack([out, out]) * rise
+        return np.asarray(np.stack([out, out]) * rise)
     if part.noise_hz:
         low_hz, high_hz = part.noise_hz
-        return _noise(rng, len(t), low_hz, high_hz) * (np.exp(-t / part.decay_s) * rise) * 0.35
+        return np.asarray(_noise(rng, len(t), low_hz, high_hz) * (np.exp(-t / part.decay_s) * rise) * 0.35)
     low_hz, high_hz = part.metal_hz
-    return _metal(rng, t, low_hz, high_hz, int(part.modes), part.decay_s) * rise
+    return np.asarray(_metal(rng, t, low_hz, high_hz, int(part.modes), part.decay_s) * rise)
 
 
 def _noise(rng: np.random.Generator, length: int, low_hz: float, high_hz: float) -> Array:

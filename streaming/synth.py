@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from model.instruments import BY_NAME
 from model.notes import Note
-from streaming.bank import MIDDLE_VELOCITY, edge_amount, tables
+from streaming.bank import tables
 from streaming.errors import SynthError
 from streaming.patches import Library, Patch, library, zone_of
 from streaming.patches.recipe import DrumSound
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
+from streaming.touch import touch_of
 from streaming.voices import Engine, Place, Touch, Voice
 
 log = logging.getLogger(__name__)
@@ -216,7 +217,16 @@ class Orchestra:
                 self._release(other, strike.offset, _RESTRIKE_S if drum is None else 0.02)
             free += other.released is None and other.deck == strike.deck and other.patch is patch
         place, hz = self._place(patch, note.pitch, drum)
-        touch = _touch(patch, note, drum, strike, hz, place.body.loops, min(free / _FREE_STRINGS, 1.0))
+        touch = touch_of(
+            patch,
+            note,
+            drum,
+            gain_db=strike.gain_db,
+            colour=strike.colour,
+            hz=hz,
+            loops=place.body.loops,
+            free=min(free / _FREE_STRINGS, 1.0),
+        )
         sounding = self._begin(patch, key, chokes, strike.deck, strike.offset, place, touch)
         if sounding is None:
             self.stolen += 1
@@ -361,7 +371,7 @@ class Orchestra:
 
 def _bank(engine: Engine, seed: int, patches: Library) -> dict[str, tuple[list[Place], Place | None]]:
     """Return every patch's tables, in pyo; one bank at a time, for they take some 250 MB."""
-    key = (seed, id(patches))
+    key = (seed, patches)
     if key not in engine.banks:
         engine.forget_banks()
         held = {}
@@ -370,36 +380,3 @@ def _bank(engine: Engine, seed: int, patches: Library) -> dict[str, tuple[list[P
             held[name] = ([engine.hold(sound) for sound in made.sounds], let_go)
         engine.banks[key] = held
     return engine.banks[key]
-
-
-def _touch(
-    patch: Patch, note: Note, drum: DrumSound | None, strike: Strike, hz: float, loops: bool, free: float
-) -> Touch:
-    """Return how a note is played: everything that its velocity, pitch and neighbours decide."""
-    played = patch.played
-    level_db = played.level_db + (drum.level_db if drum else 0.0) + strike.gain_db
-    velocity = max(note.velocity, 1)
-    touch_db = 0.5 * played.touch * math.log2(velocity / MIDDLE_VELOCITY)
-    gain = math.pow(10.0, (level_db + touch_db) / 20.0)
-    # A little slower for soft notes where there is a rise at all.
-    slower = 1.5 - 0.7 * velocity / 127
-    dark, bright = played.dark_hz, played.bright_hz
-    open_hz = dark * math.pow(bright / dark, (velocity - 1) / 126)
-    return Touch(
-        hz,
-        gain,
-        edge=gain * edge_amount(played, velocity),
-        extra=gain * (free if patch.halo is not None else 1.0),
-        attack_s=played.attack_s * slower,
-        edge_attack_s=(played.edge_attack_s or played.attack_s) * slower,
-        cutoff_hz=min(20_000.0, max(150.0, open_hz * math.pow(2.0, played.follow * (note.pitch - 60) / 12))),
-        phases=_phases(patch, loops, note.pitch, strike.colour),
-    )
-
-
-def _phases(patch: Patch, loops: bool, pitch: int, colour: int) -> tuple[float, float]:
-    """Return where in the loop the two ears begin: another place for each note, the same each time."""
-    if not loops:
-        return 0.0, 0.0
-    left = ((colour * 2654435761 + pitch * 40503) % 65536) / 65536
-    return left, (left + 0.5) % 1.0 if patch.played.ears_apart else left

@@ -34,6 +34,8 @@ _CUT_S = 0.001
 # A layer that is played once has faded after this part of its table, and its release takes at most that part:
 # together less than the whole, which would begin again.
 _ONCE, _ONCE_LET_GO = 0.93, 0.05
+# The shape in which free strings die away.
+_DYING = 3.0
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class Touch:
         gain: amplitude of the body.
         edge: amplitude of the edge, 0 or more.
         extra: amplitude of what sounds beside.
+        extra_attack_s, extra_decay_s: how that comes and goes, if it is a loop.
         attack_s: rise.
         edge_attack_s: rise of the edge.
         cutoff_hz: of the low-pass.
@@ -91,6 +94,8 @@ class Touch:
     gain: float
     edge: float = 0.0
     extra: float = 0.0
+    extra_attack_s: float = 0.1
+    extra_decay_s: float = 1.0
     attack_s: float = 0.001
     edge_attack_s: float = 0.001
     cutoff_hz: float = 20_000.0
@@ -209,9 +214,13 @@ class Voice:
             self._edge.shape(0.0, 0.01, 0.01, 0.0, 1.0)
         if place.extra is not None and with_extra:
             extra = place.extra
-            self._extra.set(extra, extra.turns(touch.hz), (0.0, 0.0))
-            self._extra.shape(touch.extra, 0.0005, _ONCE * extra.duration_s(touch.hz), 0.0, 1.0)
-            self._longest[0] = _ONCE_LET_GO * extra.duration_s(touch.hz)
+            if extra.loops:
+                self._extra.set(extra, extra.turns(touch.hz), (0.0, 0.0))
+                self._extra.shape(touch.extra, touch.extra_attack_s, touch.extra_decay_s, 0.0, _DYING)
+            else:
+                self._extra.set(extra, extra.turns(touch.hz), (0.0, 0.0))
+                self._extra.shape(touch.extra, _CUT_S, _ONCE * extra.duration_s(touch.hz), 0.0, 1.0)
+                self._longest[0] = _ONCE_LET_GO * extra.duration_s(touch.hz)
         self._playing = self._set(bool(played.vibrato_cents), with_edge or with_extra, with_extra)
         for obj in self._playing:
             obj.play(0, 0)  # type: ignore[attr-defined]

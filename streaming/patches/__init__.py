@@ -26,7 +26,7 @@ _STYLES = "styles.yaml"
 _ANY = "any"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Library:
     """All patches that may sound.
 

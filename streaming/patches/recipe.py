@@ -15,6 +15,9 @@ from bisect import bisect_right
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+# The touch whose loudness is the same for all instruments.
+MIDDLE_VELOCITY = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -122,7 +125,7 @@ class Halo:
     """Undamped strings that sound with a note: what a pedal opens."""
 
     level_db: float = _knob(-26.0, -80.0, 0.0, "of the resonance, with all strings free")
-    decay_s: Curve = _curve(4.0, 0.3, 20.0, "time in which it falls by 60 dB")
+    decay_s: Curve = _curve(4.0, 0.3, 20.0, "time in which it dies away")
     rise_s: float = _knob(0.12, 0.005, 2.0, "how slowly it begins")
 
 
@@ -149,6 +152,10 @@ class Played:
     vibrato_hz: float = _knob(5.2, 0.1, 12.0, "speed")
     vibrato_s: float = _knob(0.7, 0.01, 10.0, "time in which it blooms")
     ears_apart: bool = _knob(False, 0, 1, "whether the ears hear the loop half a turn apart (a section)")
+
+    def edge_at(self, velocity: int) -> float:
+        """Return how much of a sound's edge a velocity (1 to 127) brings."""
+        return self.edge * math.pow((max(velocity, 1) - 1) / 126, self.edge_bend)
 
 
 @dataclass(frozen=True, slots=True)
