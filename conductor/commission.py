@@ -109,6 +109,7 @@ class Commissions:
             midi=Path(message.midi).resolve(),
             style=main_style(cue.style),
             bank=cue.bank,
+            expression=cue.expression,
             composing_s=message.seconds,
             provenance=message.provenance,
             beats_per_bar=message.beats_per_bar,
@@ -149,7 +150,7 @@ class Commissions:
             except ModelError as error:
                 LOG.warning("%s", error)
                 continue
-            self.takes[cue.id] = replace(take, style=piece.style, bank=cue.bank)
+            self.takes[cue.id] = replace(take, style=piece.style, bank=cue.bank, expression=cue.expression)
             stands_in = f"{piece.title} stands in ({reason})"
             self._emit(c.Took(cue.id, attempt, take.duration_s, len(take.notes), stands_in))
             return

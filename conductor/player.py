@@ -21,9 +21,10 @@ from pathlib import Path
 
 from conductor import wire
 from conductor.errors import ConductorError, WireError
-from model.notes import Note
+from model.notes import Note, TempoMark
 from streaming.errors import StreamingError
 from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES
+from streaming.notation import Score
 from streaming.notetape import NoteTape
 from streaming.playout import TARGET_LUFS, Begun, Changed, News, Over, Playout, Troubled
 from streaming.ring import Ring
@@ -94,14 +95,15 @@ class Player:
         playout = self._playout
         try:
             match message:
-                case wire.Load(number, rows, duration_s, gain_db, room, bank):
-                    playout.load(number, [Note(*row) for row in rows], duration_s, gain_db, room, bank)
+                case wire.Load(number, rows, duration_s, gain_db, room, bank, score):
+                    notes = [Note(*row) for row in rows]
+                    playout.load(number, notes, duration_s, gain_db, room, bank, _score(score))
                 case wire.Banks(paths):
                     playout.orchestra.prepare(paths)
                 case wire.Follow(numbers, gap_s, cuts):
                     playout.follow(numbers, gap_s, cuts)
-                case wire.Revise(number, from_s, rows, duration_s):
-                    playout.revise(number, from_s, [Note(*row) for row in rows], duration_s)
+                case wire.Revise(number, from_s, rows, duration_s, score):
+                    playout.revise(number, from_s, [Note(*row) for row in rows], duration_s, _score(score))
                     # Told at once: fast, the next block may be long in coming.
                     self._tell_news()
                 case wire.Go(number, fade_s):
@@ -192,6 +194,13 @@ class Player:
                 voices=playout.orchestra.voices,
             )
         )
+
+
+def _score(row: wire.ScoreRow | None) -> Score | None:
+    if row is None:
+        return None
+    style, tempi, beats_per_bar = row
+    return Score(style, tuple(TempoMark(*mark) for mark in tempi) or Score().tempi, beats_per_bar)
 
 
 async def play(run: Path, *, fast: bool = False, lufs: float = TARGET_LUFS, dbtp: float = CEILING_DBTP) -> None:

@@ -93,4 +93,5 @@ def _read(library: Library, piece_id: int | None, cue: Cue) -> Take | None:
     except ModelError as error:
         LOG.warning("%s", error)
         return None
-    return replace(take, style=piece.style, provenance=piece.provenance, bank=cue.bank)
+    take = replace(take, style=piece.style, provenance=piece.provenance)
+    return replace(take, bank=cue.bank, expression=cue.expression)

@@ -210,7 +210,9 @@ class Revisions:
         self._sent.setdefault(number, deque()).append(section)
         change.waiting += 1
         change.until_s = message.until_s
-        self._crew.send("player", wire.Revise(number, from_s - SEAM_S, notes, duration_s))
+        will_be = self._expected(change.ordered.cue.id, number)
+        score = will_be.score(will_be.tempi) if will_be else None
+        self._crew.send("player", wire.Revise(number, from_s - SEAM_S, notes, duration_s, score))
 
     def _replaced(self, message: wire.Replaced) -> None:
         sent = self._sent.get(message.number)

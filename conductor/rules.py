@@ -312,6 +312,7 @@ def draw(endless: Endless, seed: int, index: int) -> Cue:
         candidates=endless.candidates,
         controls=endless.controls,
         bank=endless.bank,
+        expression=endless.expression,
         drawn=True,
     )
 

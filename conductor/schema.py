@@ -162,6 +162,13 @@ def _channels(value: Any) -> dict[str, int]:
     return found
 
 
+def _expression(value: Any) -> bool:
+    if value not in ("on", "off", True, False):
+        hint = did_you_mean(value, ("on", "off")) if isinstance(value, str) else ""
+        raise ValueError(f"should be on or off (exactly as written), not {value!r}{hint}")
+    return value in ("on", True)
+
+
 def _latency(value: Any) -> float:
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?) ?(ms|s)?", str(value).strip())
     if not found or (found[2] is None and float(found[1])):
@@ -182,6 +189,7 @@ Tempo = Annotated[float, Field(ge=20, le=250)]
 Silence = Annotated[float, PlainValidator(_silence)]
 Seconds = Annotated[float, PlainValidator(_seconds)]
 Channels = Annotated[dict[str, int], PlainValidator(_channels)]
+Expression = Annotated[bool, PlainValidator(_expression)]
 Latency = Annotated[float, PlainValidator(_latency)]
 Instruments = Annotated[tuple[str, ...], PlainValidator(_instruments)]
 Text = Annotated[str, BeforeValidator(_text)]
@@ -235,6 +243,7 @@ class DefaultsPart(ControlsPart):
     candidates: Candidates = 4
     follow: FollowValue = AUTO
     instruments: Instruments = ()
+    expression: Expression = True
 
 
 class PromptPart(Part):
@@ -275,6 +284,7 @@ class CuePart(ControlsPart):
     follow: FollowValue | None = None
     obs: ObsPart | None = None
     sound: SoundPart | None = None
+    expression: Expression | None = None
     notes: str = ""
 
 
@@ -286,6 +296,7 @@ class EndlessPart(ControlsPart):
     duration: Duration | None = None
     candidates: Candidates | None = None
     sound: SoundPart | None = None
+    expression: Expression | None = None
     seed: Seed | None = None
     poll: Any = None
 

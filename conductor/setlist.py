@@ -93,6 +93,7 @@ class Cue:
         follow: how it starts.
         scene: OBS scene to show while it plays.
         bank: path of the SoundFont that plays it, or `synth`.
+        expression: whether it is played as people would, or exactly as written.
         notes: for the operator.
         drawn: whether the endless part drew it, in place of a person.
     """
@@ -113,6 +114,7 @@ class Cue:
     follow: Follow = AUTO
     scene: str | None = None
     bank: str = SYNTH
+    expression: bool = True
     notes: str = ""
     drawn: bool = False
 
@@ -161,7 +163,7 @@ class Endless:
         candidates: takes a piece is chosen from.
         controls: as in `Cue`.
         seed: of the drawing; None: another order at every start.
-        bank: as in `Cue`.
+        bank, expression: as in `Cue`.
     """
 
     styles: tuple[tuple[str, float], ...]
@@ -171,6 +173,7 @@ class Endless:
     controls: Controls = Controls()
     seed: int | None = None
     bank: str = SYNTH
+    expression: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +363,7 @@ def _build(parts: SetlistPart, path: Path) -> Setlist:
                 follow=follow,
                 scene=part.obs.scene if part.obs else None,
                 bank=bank_of((part.sound or parts.sound).bank, path.parent),
+                expression=parts.defaults.expression if part.expression is None else part.expression,
                 notes=part.notes,
             )
         )
@@ -373,6 +377,7 @@ def _build(parts: SetlistPart, path: Path) -> Setlist:
             controls=_controls(wish, parts.defaults),
             seed=wish.seed,
             bank=bank_of((wish.sound or parts.sound).bank, path.parent),
+            expression=parts.defaults.expression if wish.expression is None else wish.expression,
         )
     loudness = (parts.show.loudness.lufs, parts.show.loudness.dbtp)
     return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path, _midi(parts.midi), loudness)

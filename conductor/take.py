@@ -39,6 +39,7 @@ class Take:
         provenance: checkpoint hash, seed, prompt, all scores.
         piece_id: in the library; None while it is not stored.
         bank: path of the SoundFont that plays it, or `synth`.
+        expression: whether it is played as people would, or exactly as written.
         written: whether the file holds this very music.
     """
 
@@ -54,6 +55,7 @@ class Take:
     provenance: dict[str, Any] = field(default_factory=dict)
     piece_id: int | None = None
     bank: str = SYNTH
+    expression: bool = False
     written: bool = True
     marks: list[MarkRow] = field(default_factory=list)
 
@@ -98,7 +100,17 @@ class Take:
     def load(self, number: int) -> wire.Load:
         """Return the message that gives the piece to the player."""
         gain_db = BED_GAIN_DB if number == BED else 0.0
-        return wire.Load(number, self.notes, self.duration_s, gain_db, room_of(self.style), self.bank)
+        return wire.Load(
+            number, self.notes, self.duration_s, gain_db, room_of(self.style), self.bank, self.score(self.tempi)
+        )
+
+    def score(self, tempi: list[tuple[float, float]]) -> wire.ScoreRow | None:
+        """Return by what its players make music of the notes; None: they play exactly as written.
+
+        Args:
+            tempi: of the whole piece.
+        """
+        return (self.style, tempi, self.beats_per_bar) if self.expression else None
 
     def announce(self, number: int) -> wire.Announce:
         """Return the message that gives the piece to the feed."""

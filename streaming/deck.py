@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.notes import Note
+from streaming.expression import Performance
 from streaming.room import DEFAULT_ROOM
 from streaming.sf2 import SYNTH
 from streaming.steering import Steering
@@ -19,6 +20,7 @@ class Loaded:
     """A piece in memory.
 
     Attributes:
+        notes: as they are played; `performance`: what they were made of.
         own_gain_db: asked for; `gain_db`: with what brings the piece to the programme's loudness.
         levels: as of `Deck`.
         room: in which it is played.
@@ -34,6 +36,7 @@ class Loaded:
     room: str = DEFAULT_ROOM
     course: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     bank: str = SYNTH
+    performance: Performance = field(default_factory=lambda: Performance((), ()))
 
 
 @dataclass(slots=True)

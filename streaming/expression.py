@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,6 +62,10 @@ class Performance:
     score: Score | None = None
     seed: int = 0
 
+    def __iter__(self) -> Iterator[tuple[Note, Note]]:
+        """Iterate over the notes as they are played, with what is written of each."""
+        return zip(self.played, self.written, strict=True)
+
 
 def perform(notes: Sequence[Note], score: Score | None, *, seed: int = 0) -> Performance:
     """Play written notes as people would; notes that people have played stay as they are.
@@ -93,7 +97,7 @@ def revised(before: Performance, notes: Sequence[Note], at: int, score: Score | 
     score = score or before.score
     kept: dict[tuple[int, int, str, int], tuple[Note, Note]] = {}
     seen: Counter[tuple[int, int, str]] = Counter()
-    for old, played in zip(before.written, before.played, strict=True):
+    for played, old in before:
         key = _key(old)
         kept[*key, seen[key]] = old, played
         seen[key] += 1
@@ -134,7 +138,7 @@ def _played(written: tuple[Note, ...], score: Score, seed: int) -> tuple[Note, .
     velocities = _velocities(columns, manner, seed)
     lengths_s = _ends_s(columns, onsets_s) - onsets_s
     rows = zip(written, onsets_s.tolist(), lengths_s.tolist(), velocities.tolist(), strict=True)
-    return tuple(Note(onset, n.pitch, n.instrument, length, velocity) for n, onset, length, velocity in rows)
+    return tuple(Note(onset, n.pitch, n.instrument, length, velocity, n.part) for n, onset, length, velocity in rows)
 
 
 class _Columns:

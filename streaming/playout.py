@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.notes import Note
-from streaming import splice
+from streaming import expression, splice
 from streaming.bed import drone
 from streaming.calibration import levels_of
 from streaming.deck import Begun, Changed, Deck, Loaded, News, Over, Queue, Silent, Troubled
@@ -21,6 +21,7 @@ from streaming.ensemble import Ensemble
 from streaming.levels import integrated_lufs
 from streaming.loudness import SILENCE_LUFS, to_gain
 from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES, Master
+from streaming.notation import Score
 from streaming.notetape import NoteTape
 from streaming.room import DEFAULT_ROOM
 from streaming.sf2 import SYNTH
@@ -77,6 +78,7 @@ class Playout:
         self.orchestra = Ensemble(synth, levels_of(synth, f"synth {seed}"), patient=patient)
         self.master = Master(seed=seed, dbtp=dbtp)
         self._lufs = lufs
+        self._seed = seed
         self.tape: NoteTape | None = None
         self.stems = np.zeros((BLOCK_SAMPLES, 0), np.float32)
         self._with_bed = bed
@@ -104,6 +106,7 @@ class Playout:
         gain_db: float = 0.0,
         room: str = DEFAULT_ROOM,
         bank: str = SYNTH,
+        score: Score | None = None,
     ) -> None:
         """Keep a piece; number 0 is the bed.
 
@@ -114,10 +117,14 @@ class Playout:
             gain_db: against the programme's loudness.
             room: of `streaming.room.ROOMS`, or `dry`.
             bank: path of the SoundFont that plays it, or `synth`.
+            score: by which players make music of written notes; None: exactly as written.
         """
         self.orchestra.prepare([bank])
-        own = self._gain_db(notes, room, bank)
-        piece = Loaded(tuple(notes), duration_s, gain_db, gain_db + own, room=room, bank=bank)
+        performance = expression.perform(notes, score, seed=self._seed)
+        own = self._gain_db(performance.played, room, bank)
+        piece = Loaded(
+            performance.played, duration_s, gain_db, gain_db + own, room=room, bank=bank, performance=performance
+        )
         piece.course = self._course(piece)
         self._pieces[number] = piece
         if number == BED and (deck := self._decks[0]) is not None:
@@ -168,7 +175,9 @@ class Playout:
                 deck.move(0.0, fade_s)
         self._next, self._ordered = None, number
 
-    def revise(self, number: int, from_s: float, notes: Sequence[Note], duration_s: float) -> None:
+    def revise(
+        self, number: int, from_s: float, notes: Sequence[Note], duration_s: float, score: Score | None = None
+    ) -> None:
         """Replace the notes of a piece from a time on, playing or not; what has been played stays.
 
         What sounds across that time is let go there, to the sample, unless it is among the new notes.
@@ -179,6 +188,7 @@ class Playout:
             from_s: seconds since it began.
             notes: from that time on; earlier ones are those that may go on.
             duration_s: of the whole piece.
+            score: of the whole piece, where it is another now.
 
         Raises:
             KeyError: it is not loaded.
@@ -192,10 +202,11 @@ class Playout:
         played = max((now - deck.start for _, deck in decks), default=0)
         at = max(to_samples(from_s), played)
         late = at > to_samples(from_s)
-        gain_db = piece.own_gain_db + self._gain_db(
-            [n for n in notes if to_samples(n.onset_s) >= at], piece.room, piece.bank
-        )
-        piece.notes = splice.joined(piece.notes, notes, at)
+        # No note is played before its written place: what was played is what is written before this time.
+        piece.performance = expression.revised(piece.performance, notes, at, score)
+        piece.notes = piece.performance.played
+        new = [n for n, as_written in piece.performance if to_samples(as_written.onset_s) >= at]
+        gain_db = piece.own_gain_db + self._gain_db(new, piece.room, piece.bank)
         piece.duration_s = max(duration_s, to_seconds(at))
         piece.levels = [*((since, db) for since, db in piece.levels if since < at), (at, gain_db)]
         piece.course = self._course(piece)

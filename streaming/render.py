@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model.notes import Piece
 from streaming.loudness import Meter, TruePeak, to_db
 from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES
+from streaming.notation import Score
 from streaming.playout import TARGET_LUFS, Playout
 from streaming.room import room_of
 from streaming.sf2 import SYNTH
@@ -34,6 +35,7 @@ class Sound:
         dbtp: true peak that nothing passes.
         room: of `streaming.room.ROOMS`, or `dry`; None: the one of the piece's style.
         bank: path of the SoundFont that plays it, or `synth`.
+        expression: whether written notes are played as people would, instead of exactly as written.
     """
 
     seed: int = 0
@@ -42,6 +44,7 @@ class Sound:
     dbtp: float = CEILING_DBTP
     room: str | None = None
     bank: str = SYNTH
+    expression: bool = False
 
     def playout(self) -> Playout:
         """Return what plays it."""
@@ -93,7 +96,9 @@ def _blocks(
     progress: Callable[[float], None] | None,
     stems: StemFiles | None = None,
 ) -> Iterator[NDArray[np.float32]]:
-    playout.load(1, piece.notes, piece.duration_s, room=sound.room or room_of(piece.style), bank=sound.bank)
+    score = Score(piece.style, piece.tempi, piece.beats_per_bar) if sound.expression else None
+    room = sound.room or room_of(piece.style)
+    playout.load(1, piece.notes, piece.duration_s, room=room, bank=sound.bank, score=score)
     playout.go(1)
     total = whole_blocks(to_samples(piece.duration_s + sound.tail_s))
     every = SAMPLE_RATE // BLOCK_SAMPLES

@@ -34,6 +34,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--lufs", type=float, default=-14.0, metavar="N", help="loudness of the whole, -30 to -8 (default %(default)s)")
     add("--tail", type=float, default=3.0, metavar="S", help="seconds after the last note (default %(default)s)")
     add("--bank", metavar="PATH", help="play the samples of a SoundFont, .sf2 or .sf3, in place of the synth")
+    add("--humanise", action="store_true", help="play written notes as people would, not exactly as the file says")
     where = render.add_mutually_exclusive_group()
     where.add_argument("--room", choices=("small", "hall"), help="default: the one of the piece's style")
     where.add_argument("--dry", action="store_true", help="in no room")
@@ -57,8 +58,10 @@ def run_render(args: argparse.Namespace) -> int:
     check_output(args.output, tuple(e for e in ENDINGS if e != ".mid"))
     sound, stems = _sound(args), args.stems
     found = read_midi(args.midi)
+    # The pedal and what is turned are heard; the picture shows what is written.
+    heard = read_midi(args.midi, pedal=True, controls=True).piece if sound is not None else None
     began = time.monotonic()
-    report = write_piece(found.piece, args.output, sound=sound, stems=stems)
+    report = write_piece(found.piece, args.output, sound=sound, stems=stems, heard=heard)
     seconds = time.monotonic() - began
     _tell_folded(found.folded)
     line = f"{args.output}: {minutes(found.piece.duration_s)} of music in {seconds:.1f} s"
@@ -99,7 +102,8 @@ def _sound(args: argparse.Namespace) -> Sound | None:
     bank = args.bank or SYNTH
     if wrong := bank_trouble(bank, Path()):
         raise UsageError(f"--bank: {wrong}")
-    return Sound(tail_s=args.tail, lufs=args.lufs, room="dry" if args.dry else args.room, bank=bank_of(bank, Path()))
+    room = "dry" if args.dry else args.room
+    return Sound(tail_s=args.tail, lufs=args.lufs, room=room, bank=bank_of(bank, Path()), expression=args.humanise)
 
 
 def run_encode(args: argparse.Namespace) -> int:

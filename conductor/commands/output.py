@@ -38,15 +38,16 @@ def check_output(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
 
 
 def write_piece(
-    piece: Piece, path: Path, *, sound: Sound | None = None, stems: Path | None = None
+    piece: Piece, path: Path, *, sound: Sound | None = None, stems: Path | None = None, heard: Piece | None = None
 ) -> RenderReport | None:
     """Write a piece; return what was measured where it is sound alone.
 
     Args:
         piece: the music.
         path: the file.
-        sound: how it is played; None: as on air.
+        sound: how it is played; None: as on air, as people would.
         stems: folder for a file of each instrument, beside a file of sound.
+        heard: the piece as it sounds, with pedal and controls, where that is more than is drawn.
 
     Raises:
         EncodeError: the file cannot be written.
@@ -66,12 +67,13 @@ def write_piece(
         from streaming.video import render_video
 
         with bar("drawing") as tell:
-            render_video(piece, render(piece, sound or Sound()), path, progress=tell)
+            blocks = render(heard or piece, sound or Sound(expression=True))
+            render_video(piece, blocks, path, progress=tell)
     else:
         from streaming.render import Sound, render_wav
 
         with bar("playing") as tell:
-            return render_wav(piece, path, sound or Sound(), stems=stems, progress=tell)
+            return render_wav(heard or piece, path, sound or Sound(expression=True), stems=stems, progress=tell)
     return None
 
 

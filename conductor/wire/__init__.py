@@ -8,7 +8,20 @@ of JSON with its kind; the newest connection is the one that is answered.
 from conductor.wire.composing import Cancel, Change, Compose, Composed, Progress, Refused, Revised
 from conductor.wire.link import Link, connect, serve
 from conductor.wire.message import Fault, Hello, MarkRow, Message, NoteRow, Quit, decode, encode
-from conductor.wire.playing import Banks, Drop, Ended, Fade, Follow, Go, Levels, Load, Replaced, Revise, Started
+from conductor.wire.playing import (
+    Banks,
+    Drop,
+    Ended,
+    Fade,
+    Follow,
+    Go,
+    Levels,
+    Load,
+    Replaced,
+    Revise,
+    ScoreRow,
+    Started,
+)
 from conductor.wire.sending import PortNews, Route, Tempi
 from conductor.wire.showing import Announce, Answer, FeedStatus, Next, Offer, Record
 
@@ -45,6 +58,7 @@ __all__ = [
     "Revise",
     "Revised",
     "Route",
+    "ScoreRow",
     "Started",
     "Tempi",
     "connect",

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from conductor.wire.message import Message, NoteRow
 
+# (style, [(time_s, bpm)], beats in a bar), the order of streaming.notation.Score
+ScoreRow = tuple[str | None, list[tuple[float, float]], float]
+
 # conductor -> player.
 
 
@@ -20,6 +23,7 @@ class Load(Message):
         gain_db: how much louder than the programme it is to be.
         room: in which it is played: `small`, `hall`, or `dry`.
         bank: path of the SoundFont that plays it, or `synth`.
+        score: by which players make music of its notes; None: exactly as written.
     """
 
     number: int
@@ -28,6 +32,7 @@ class Load(Message):
     gain_db: float = 0.0
     room: str = "hall"
     bank: str = "synth"
+    score: ScoreRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,14 @@ class Revise(Message):
         from_s: seconds since the piece began.
         notes: from that time on; earlier ones tell which of those that sound there are to go on.
         duration_s: of the whole piece.
+        score: as of Load, of the whole piece; None: as it was.
     """
 
     number: int
     from_s: float
     notes: list[NoteRow]
     duration_s: float
+    score: ScoreRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
