@@ -210,3 +210,14 @@ def test_every_key_says_what_it_means_and_its_default_is_in_its_range() -> None:
             value = default.at(60) if isinstance(default, Curve) else default
             if isinstance(value, float):
                 assert knob["low"] <= value <= knob["high"], name
+
+
+def test_the_patch_in_the_documentation_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sound.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    written(tmp_path, "guitar-ukulele.yaml", example)
+    ukulele = library(tmp_path).ensemble("", {"guitar": "ukulele"})["guitar"]
+    assert ukulele.title == "Ukulele"
+    written(tmp_path, "guitar-ukulele.yaml", example.replace("decay_s", "decay"))
+    with pytest.raises(PatchError, match=r'guitar-ukulele.yaml:7:3: "decay" is not known.*"decay_s"'):
+        library(tmp_path)
