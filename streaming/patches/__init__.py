@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from model.instruments import BY_NAME, INSTRUMENTS
@@ -64,7 +64,6 @@ class Library:
         return {i.name: self.patches[keys.get(i.name, i.name)] for i in INSTRUMENTS}
 
 
-@cache
 def library(folder: Path | None = None) -> Library:
     """Return the patches that come with the program, a folder of one's own before them.
 
@@ -74,12 +73,22 @@ def library(folder: Path | None = None) -> Library:
     Raises:
         PatchError: the folder or a file in it is wrong; says where.
     """
+    if folder is not None and not folder.is_dir():
+        raise PatchError(f"{folder}: there is no such folder of patches")
+    return _library(folder, _stamp(FOLDER), _stamp(folder) if folder is not None else ())
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a file of a folder does."""
+    return tuple((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(folder.glob("*.yaml")))
+
+
+@lru_cache(maxsize=4)
+def _library(folder: Path | None, *_stamps: object) -> Library:
     files: dict[str, Path] = {}
     for place in (FOLDER, folder):
         if place is None:
             continue
-        if not place.is_dir():
-            raise PatchError(f"{place}: there is no such folder of patches")
         files.update({path.stem: path for path in sorted(place.glob("*.yaml"))})
     style_files = [p / _STYLES for p in (FOLDER, folder) if p is not None and (p / _STYLES).is_file()]
     files.pop(Path(_STYLES).stem, None)
