@@ -42,6 +42,7 @@ from tests.bench.hardware import green
 
 TESTS = ("tests/streaming/test_midiout.py",)
 BPM = 120.0
+LEFT_OUT_MS = 150.0
 
 
 def spread(off_ms: NDArray[np.float64]) -> dict[str, float]:
@@ -128,14 +129,19 @@ async def on_air(run: Path, synth: Synth, seconds: float) -> dict[str, dict[str,
     pulses: list[float] = []
     for at, message in synth.heard:
         if message[0] & 0xF0 == 0x90:
-            off.append((at - due_ns(wanted[message[0] & 0x0F, message[1]].popleft())) / 1e6)
+            due = wanted[message[0] & 0x0F, message[1]]
+            # On a machine that stood still, the sender has left out what was too late.
+            while due and at - due_ns(due[0]) > LEFT_OUT_MS * 1e6:
+                due.popleft()
+            if not due:
+                raise SystemExit("the programme itself stood still: measure again on a quieter machine")
+            off.append((at - due_ns(due.popleft())) / 1e6)
         elif message == PULSE:
             sample = began.sample + round(len(pulses) * 60.0 / BPM / 24 * SAMPLE_RATE)
             pulses.append((at - due_ns(sample)) / 1e6)
-    assert len(off) == notes, f"{len(off)} of {notes} notes came"
     assert not synth.down, f"keys that hang: {synth.down}"
     steps = np.abs(np.diff(airs)) / 1e6
-    return {"notes": spread(np.array(off)), "clock pulses": spread(np.array(pulses)),
+    return {"notes": {**spread(np.array(off)), "left out": notes - len(off)}, "clock pulses": spread(np.array(pulses)),
             "steps of the sound's clock": {"count": int((steps > 0.01).sum()), "max": float(steps.max())}}  # fmt: skip
 
 
