@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from model.controls import Controls
 from model.notes import Note
 from streaming.expression import Performance
 from streaming.room import DEFAULT_ROOM
 from streaming.sf2 import SYNTH
 from streaming.steering import Steering
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline
+from streaming.turning import Turning
 
 
 @dataclass(slots=True)
@@ -26,6 +28,7 @@ class Loaded:
         room: in which it is played.
         course: float64 [moments], how loud it is expected to be.
         bank: path of the SoundFont that plays it, or `synth`.
+        controls: of the parts of its notes.
     """
 
     notes: tuple[Note, ...]
@@ -36,6 +39,7 @@ class Loaded:
     room: str = DEFAULT_ROOM
     course: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     bank: str = SYNTH
+    controls: tuple[Controls, ...] = ()
     performance: Performance = field(default_factory=lambda: Performance((), ()))
 
 
@@ -48,6 +52,7 @@ class Deck:
         end: sample at which it has ended (for the bed: begins again).
         gain, towards, slope: the fader, where it goes, and how far in a block.
         levels: (sample of the piece, gain_db) from where on notes are played at another level.
+        turning: what is turned while it plays; None: nothing.
         steering: what moves `trim_db`, the gain that brings the whole to its loudness; None for the bed.
     """
 
@@ -61,6 +66,7 @@ class Deck:
     slope: float = 0.0
     ended: bool = False
     levels: list[tuple[int, float]] = field(default_factory=list)
+    turning: Turning | None = None
     steering: Steering | None = None
     trim_db: float = 0.0
 

@@ -20,6 +20,7 @@ from streaming.sf2 import SYNTH
 from streaming.soundfont import SampledOrchestra
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES
+from streaming.turning import Turned
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +187,16 @@ class Ensemble:
         """
         for orchestra in self._all:
             orchestra.release(deck, within_s=within_s)
+
+    def turn(self, turned: Turned) -> None:
+        """Play the notes of a part of a deck's piece louder, elsewhere, or at another pitch."""
+        for orchestra in self._all:
+            orchestra.turn(turned)
+
+    def let_turn(self, deck: int) -> None:
+        """Forget the parts of a deck's last piece."""
+        for orchestra in self._all:
+            orchestra.let_turn(deck)
 
     def shorten(self, deck: int, ends: Mapping[tuple[int, int, str], int]) -> None:
         """Let go of keys of a deck earlier than they were to be; see `Orchestra.shorten`."""

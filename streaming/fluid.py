@@ -29,6 +29,8 @@ CHUNK_SAMPLES = 64
 INSTALL = "apt-get install libfluidsynth3"
 _VOICES = 16
 _GEN_DELAY, _GEN_RELEASE, _GEN_ATTENUATION, _GEN_CLASS = 33, 38, 48, 57
+# Attenuation in centibels, pan in tenths of a percent, fine tuning in cents.
+_TURNED = (_GEN_ATTENUATION, 17, 52)
 _NO_DELAY = -32768.0
 _MELODIC = 0
 # What a player calls its note.
@@ -183,6 +185,7 @@ class Player(_Synthesizer):
         self._scratch = Outputs(1)
         self._found = (ctypes.c_void_p * _VOICES)()
         self._place = self._made = self._end = 0
+        self._turned = (0.0, 0.0, 0.0)
 
     def start(self, preset: int, key: int, velocity: int, *, attenuation_db: float, place: int) -> bool:
         """Begin a note with the next sample that is rendered; return whether it has a sound.
@@ -211,6 +214,7 @@ class Player(_Synthesizer):
             self._lib.fluid_voice_update_param(voice, _GEN_ATTENUATION)
         self._hand_over()
         self._place, self._made, self._end = place, 0, 0
+        self._turned = (0.0, 0.0, 0.0)
         return True
 
     @property
@@ -228,6 +232,23 @@ class Player(_Synthesizer):
         for voice in self._voices():
             self._lib.fluid_voice_gen_set(voice, _GEN_RELEASE, 1200 * math.log2(seconds))
             self._lib.fluid_voice_update_param(voice, _GEN_RELEASE)
+        self._hand_over()
+
+    def turn(self, gain_db: float, place: float, cents: float) -> None:
+        """Play the note louder, elsewhere, or at another pitch than it began; the library slides there.
+
+        Args:
+            gain_db: added to its level.
+            place: -1 left to 1 right of where it is.
+            cents: added to its pitch.
+        """
+        wanted = (-10.0 * gain_db, 500.0 * place, cents)
+        for voice in self._voices():
+            for generator, value, before in zip(_TURNED, wanted, self._turned, strict=True):
+                if value != before:
+                    self._lib.fluid_voice_gen_incr(voice, generator, value - before)
+                    self._lib.fluid_voice_update_param(voice, generator)
+        self._turned = wanted
         self._hand_over()
 
     def render(self, first: int, samples: int) -> bool:

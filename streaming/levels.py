@@ -51,13 +51,16 @@ class Levels:
     fall: Array
     release: Array
 
-    def course(self, notes: Sequence[Note], room: str, duration_s: float = 0.0) -> Array:
+    def course(
+        self, notes: Sequence[Note], room: str, duration_s: float = 0.0, gains_db: Sequence[float] | None = None
+    ) -> Array:
         """Return the power of each moment of a piece, at the instruments' own levels.
 
         Args:
             notes: of the piece, in any order.
             room: of `streaming.room.ROOMS`, or `dry`.
             duration_s: the course is at least this long.
+            gains_db: added to the level of each note; None: nothing.
 
         Returns:
             float64 [moments].
@@ -67,9 +70,13 @@ class Levels:
         size = int(max(end_s, duration_s) / MOMENT_S) + 3
         if not known:
             return np.zeros(size)
+        own = np.ones(len(known))
         name = np.array([_INDEX[n.instrument] for n in known])
         pitch = np.array([min(127, max(0, n.pitch)) for n in known])
         velocity = np.array([min(127, max(1, n.velocity)) for n in known])
+        if gains_db is not None:
+            turned = [gain_db for note, gain_db in zip(notes, gains_db, strict=True) if note.instrument in _INDEX]
+            own = 10 ** (np.array(turned) / 10)
         onset = np.array([max(0.0, n.onset_s) for n in known]) / MOMENT_S
         rings = np.array([not BY_NAME[n.instrument].sustains for n in known])
         moments = self.shape.shape[2]
@@ -77,7 +84,7 @@ class Levels:
         length = np.minimum(np.where(rings, moments, length), _LONGEST)
         node = self.node[name, pitch]
         sends = np.array([send_gain(patch, room) for patch in PATCHES])[name]
-        level = self.power[name, pitch, velocity] * (1 + 2 * np.square(sends) * self.mono[name, pitch])
+        level = self.power[name, pitch, velocity] * own * (1 + 2 * np.square(sends) * self.mono[name, pitch])
         first = onset.astype(np.int64)
         late = onset - first
         total = np.zeros(size + _LONGEST + 2)

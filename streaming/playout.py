@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from model.controls import Controls
 from model.notes import Note
 from streaming import expression, splice
 from streaming.bed import drone
@@ -28,6 +29,7 @@ from streaming.sf2 import SYNTH
 from streaming.steering import Steering, moved
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, to_seconds
+from streaming.turning import Turning, gain_db_of
 
 __all__ = ["Begun", "Changed", "News", "Over", "Playout", "Silent", "Troubled"]
 
@@ -107,6 +109,7 @@ class Playout:
         room: str = DEFAULT_ROOM,
         bank: str = SYNTH,
         score: Score | None = None,
+        controls: Sequence[Controls] = (),
     ) -> None:
         """Keep a piece; number 0 is the bed.
 
@@ -118,13 +121,14 @@ class Playout:
             room: of `streaming.room.ROOMS`, or `dry`.
             bank: path of the SoundFont that plays it, or `synth`.
             score: by which players make music of written notes; None: exactly as written.
+            controls: of the parts of its notes.
         """
         self.orchestra.prepare([bank])
         performance = expression.perform(notes, score, seed=self._seed)
-        own = self._gain_db(performance.played, room, bank)
-        piece = Loaded(
-            performance.played, duration_s, gain_db, gain_db + own, room=room, bank=bank, performance=performance
-        )
+        turned = tuple(controls)
+        own = self._gain_db(performance.played, room, bank, turned)
+        piece = Loaded(performance.played, duration_s, gain_db, gain_db + own, room=room, bank=bank)
+        piece.performance, piece.controls = performance, turned
         piece.course = self._course(piece)
         self._pieces[number] = piece
         if number == BED and (deck := self._decks[0]) is not None:
@@ -206,7 +210,7 @@ class Playout:
         piece.performance = expression.revised(piece.performance, notes, at, score)
         piece.notes = piece.performance.played
         new = [n for n, as_written in piece.performance if to_samples(as_written.onset_s) >= at]
-        gain_db = piece.own_gain_db + self._gain_db(new, piece.room, piece.bank)
+        gain_db = piece.own_gain_db + self._gain_db(new, piece.room, piece.bank, piece.controls)
         piece.duration_s = max(duration_s, to_seconds(at))
         piece.levels = [*((since, db) for since, db in piece.levels if since < at), (at, gain_db)]
         piece.course = self._course(piece)
@@ -222,9 +226,10 @@ class Playout:
         sample = decks[-1][1].start + at + LATENCY_SAMPLES if decks else -1
         self._news.append(Changed(number, to_seconds(at), sample, late))
 
-    def _gain_db(self, notes: Sequence[Note], room: str, bank: str) -> float:
+    def _gain_db(self, notes: Sequence[Note], room: str, bank: str, controls: Sequence[Controls]) -> float:
         """Return the gain that brings notes to the programme's loudness, as far as they tell."""
-        expected = integrated_lufs(self.orchestra.levels(bank).course(notes, room))
+        gains_db = [gain_db_of(controls, n.part, n.onset_s) for n in notes] if controls else None
+        expected = integrated_lufs(self.orchestra.levels(bank).course(notes, room, gains_db=gains_db))
         low, high = _GAIN_RANGE_DB
         return min(high, max(low, self._lufs - expected)) if expected > SILENCE_LUFS else 0.0
 
@@ -235,7 +240,8 @@ class Playout:
         since = [(0, piece.gain_db), *piece.levels]
         for (first, gain_db), (end, _) in zip(since, [*since[1:], (2**62, 0.0)], strict=True):
             notes = [n for n in piece.notes if first <= max(0, to_samples(n.onset_s)) < end]
-            part = levels.course(notes, piece.room) * 10 ** (gain_db / 10)
+            turned = [gain_db_of(piece.controls, n.part, n.onset_s) for n in notes] if piece.controls else None
+            part = levels.course(notes, piece.room, gains_db=turned) * 10 ** (gain_db / 10)
             if len(part) > len(course):
                 course = np.concatenate([course, np.zeros(len(part) - len(course))])
             course[: len(part)] += part
@@ -304,6 +310,10 @@ class Playout:
             self._tend_bed(now)
         for index in range(DECKS):
             self._move(index)
+        for deck in self._decks:
+            if deck is not None and deck.turning is not None:
+                for turned in deck.turning.step(now - deck.start):
+                    self.orchestra.turn(turned)
         strikes = [s for index, deck in enumerate(self._decks) if deck for s in self._strikes(index, deck, now, until)]
         strikes.sort(key=lambda s: s.offset)
         if any(s.deck != BED for s in strikes):
@@ -401,10 +411,11 @@ class Playout:
         index = self._free_deck()
         end = at + to_samples(piece.duration_s + RELEASE_S)
         self.orchestra.assign(index, piece.bank)
+        self.orchestra.let_turn(index)
         steering = Steering(piece.course, self._lufs + piece.own_gain_db)
-        self._decks[index] = Deck(
-            number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels, steering=steering
-        )
+        deck = Deck(number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels, steering=steering)
+        deck.turning = Turning(piece.controls, index) if piece.controls else None
+        self._decks[index] = deck
         # The meter's steps begin with the piece, so that they are the same whatever was before it.
         self.master.meter.begin()
         self.master.play_in(piece.room, at_once=self._quiet_blocks * BLOCK_SAMPLES > _TAIL_S * SAMPLE_RATE)

@@ -98,7 +98,7 @@ def _blocks(
 ) -> Iterator[NDArray[np.float32]]:
     score = Score(piece.style, piece.tempi, piece.beats_per_bar) if sound.expression else None
     room = sound.room or room_of(piece.style)
-    playout.load(1, piece.notes, piece.duration_s, room=room, bank=sound.bank, score=score)
+    playout.load(1, piece.notes, piece.duration_s, room=room, bank=sound.bank, score=score, controls=piece.controls)
     playout.go(1)
     total = whole_blocks(to_samples(piece.duration_s + sound.tail_s))
     every = SAMPLE_RATE // BLOCK_SAMPLES

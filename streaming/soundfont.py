@@ -25,6 +25,7 @@ from streaming.sf2 import Preset, instruments_of
 from streaming.soundfont_levels import matched, name_of
 from streaming.synth import DECKS, Strike
 from streaming.timeline import BLOCK_SAMPLES
+from streaming.turning import Turned
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class _Sounding:
 
     Attributes:
         key: instrument, pitch, deck.
+        part: of its piece's controls, that turns it; 0: none.
         chokes: what other notes of its instrument it ends; 0: none.
         let_go: sample at which it is let go; None: not yet known.
     """
@@ -54,6 +56,7 @@ class _Sounding:
     player: Player
     key: tuple[str, int, int]
     started: int
+    part: int = 0
     chokes: int = 0
     let_go: int | None = None
     stolen: bool = False
@@ -134,6 +137,7 @@ class SampledOrchestra:
         self.stolen = 0
         self._resting = list(reversed(self._players))
         self._sounding = {}
+        self._turned: dict[tuple[int, int], Turned] = {}
         self._due: list[tuple[int, int, _Sounding]] = []
         self._serial = 0
 
@@ -168,6 +172,17 @@ class SampledOrchestra:
         for sounding in self._sounding:
             if sounding.deck == deck:
                 self._let_go(sounding, self.sample, within_s)
+
+    def turn(self, turned: Turned) -> None:
+        """Play the notes of a part of a deck's piece louder, elsewhere, or at another pitch."""
+        self._turned[turned.deck, turned.part] = turned
+        for sounding in self._sounding:
+            if (sounding.deck, sounding.part) == (turned.deck, turned.part):
+                sounding.player.turn(turned.gain_db, turned.place, turned.cents)
+
+    def let_turn(self, deck: int) -> None:
+        """Forget the parts of a deck's last piece."""
+        self._turned = {key: turned for key, turned in self._turned.items() if key[0] != deck}
 
     def shorten(self, deck: int, ends: Mapping[tuple[int, int, str], int]) -> None:
         """Let go of keys of a deck earlier than they were to be; drums ring out.
@@ -239,7 +254,9 @@ class SampledOrchestra:
         )
         if not sounds:
             return
-        sounding = _Sounding(self._resting.pop(), key, start, player.exclusive_class)
+        sounding = _Sounding(self._resting.pop(), key, start, note.part, player.exclusive_class)
+        if (turned := self._turned.get((strike.deck, note.part))) is not None:
+            player.turn(turned.gain_db, turned.place, turned.cents)
         if sounding.chokes:
             for other in self._sounding:
                 if other.chokes == sounding.chokes and (other.key[0], other.deck) == (key[0], key[2]):

@@ -15,10 +15,12 @@ from model.instruments import BY_NAME
 from model.notes import Note
 from streaming.bank import tables
 from streaming.errors import SynthError
+from streaming.lanes import Lane
 from streaming.patches import Library, Patch, library, zone_of
 from streaming.patches.recipe import DrumSound
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
 from streaming.touch import touch_of
+from streaming.turning import Turned
 from streaming.voices import Engine, Place, Touch, Voice
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,10 @@ _LET_GO_UNDER = POLYPHONY // 2
 _LET_GO_AFTER_S = 0.08
 # So many held keys free about all the strings that can answer.
 _FREE_STRINGS = 7
+
+
+# Of a note that sounds: instrument, pitch, deck.
+Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,13 @@ class _Sounding:
 
     voice: Voice
     patch: Patch
-    key: tuple[str, int, int]
+    key: Key
     chokes: str
     deck: int
     started: int
     release_s: float
     touch: Touch
+    lane: Lane | None = None
     released: int | None = None
     stolen: bool = False
     drained: bool = False
@@ -118,6 +125,7 @@ class Orchestra:
             voice.stop()
         for fader in engine.faders:
             fader[:] = 1.0
+        engine.lanes.reset()
         engine.settle()
         self.sample = 0
         self.stolen = 0
@@ -145,6 +153,18 @@ class Orchestra:
             fader[:] = end_gain
         else:
             fader[:] = np.linspace(start_gain, end_gain, BLOCK_SAMPLES, endpoint=False)
+
+    def turn(self, turned: Turned) -> None:
+        """Play the notes of a part of a deck's piece louder, elsewhere, or at another pitch."""
+        lane = self._engine.lanes.claim(turned.deck, turned.part, self._engine.decks[turned.deck])
+        if lane is not None and lane.turn(turned):
+            for sounding in self._sounding:
+                if sounding.lane is lane:
+                    sounding.voice.bend(lane.ratio)
+
+    def let_turn(self, deck: int) -> None:
+        """Forget the parts of a deck's last piece; what of it still sounds stays as it is turned."""
+        self._engine.lanes.forget(deck, [s.lane for s in self._sounding if s.lane is not None])
 
     def release(self, deck: int, *, within_s: float | None = None) -> None:
         """Let go of every key of a deck, at the start of the block to come.
@@ -217,17 +237,10 @@ class Orchestra:
                 self._release(other, strike.offset, _RESTRIKE_S if drum is None else 0.02)
             free += other.released is None and other.deck == strike.deck and other.patch is patch
         place, hz = self._place(patch, note.pitch, drum)
-        touch = touch_of(
-            patch,
-            note,
-            drum,
-            gain_db=strike.gain_db,
-            colour=strike.colour,
-            hz=hz,
-            loops=place.body.loops,
-            free=min(free / _FREE_STRINGS, 1.0),
-        )
-        sounding = self._begin(patch, key, chokes, strike.deck, strike.offset, place, touch)
+        loops, part = place.body.loops, min(free / _FREE_STRINGS, 1.0)
+        touch = touch_of(patch, note, drum, gain_db=strike.gain_db, colour=strike.colour, hz=hz, loops=loops, free=part)
+        lane = self._engine.lanes.of(strike.deck, note.part) if note.part else None
+        sounding = self._begin(patch, key, chokes, strike.offset, place, touch, lane)
         if sounding is None:
             self.stolen += 1
             return
@@ -239,7 +252,7 @@ class Orchestra:
         self._push(sounding.started + length, False, sounding)
 
     def _begin(
-        self, patch: Patch, key: tuple[str, int, int], chokes: str, deck: int, offset: int, place: Place, touch: Touch
+        self, patch: Patch, key: Key, chokes: str, offset: int, place: Place, touch: Touch, lane: Lane | None
     ) -> _Sounding | None:
         """Let a voice begin at an offset of the block; None when there is none."""
         voice = self._voice()
@@ -249,9 +262,13 @@ class Orchestra:
         if not place.body.loops:
             # The release, too, must be over before the table comes round again.
             release_s = min(release_s, 0.4 * place.body.duration_s(touch.hz))
-        sounding = _Sounding(voice, patch, key, chokes, deck, self.sample + offset, release_s, touch)
+        fader = self._engine.decks[key[2]]
+        faders = (fader, fader) if lane is None else lane.streams
+        sounding = _Sounding(voice, patch, key, chokes, key[2], self.sample + offset, release_s, touch, lane)
         self._sounding[sounding] = None
-        voice.start(place, patch.played, touch, channel=self._channels[patch.name], deck=self._engine.decks[deck])
+        voice.start(place, patch.played, touch, channel=self._channels[patch.name], faders=faders)
+        if lane is not None and lane.ratio != 1.0:
+            voice.bend(lane.ratio)
         gate = voice.gate
         gate[:offset] = 0.0
         # Exactly 1 starts the oscillators; anything lower only holds.
@@ -294,7 +311,7 @@ class Orchestra:
         gain = sounding.touch.gain * max(0.2, 1.0 - 0.2 * lasted_s)
         touch = Touch(hz, gain, attack_s=0.0005, cutoff_hz=sounding.touch.cutoff_hz)
         key = ("", sounding.key[1], sounding.deck)
-        begun = self._begin(sounding.patch, key, "", sounding.deck, offset, place, touch)
+        begun = self._begin(sounding.patch, key, "", offset, place, touch, sounding.lane)
         if begun is not None:
             rings = to_samples(place.body.duration_s(hz)) - to_samples(begun.release_s) - 2 * BLOCK_SAMPLES
             self._push(begun.started + max(_SHORTEST_SAMPLES, rings), False, begun)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import SynthError
+from streaming.lanes import Lanes
 from streaming.patches import PATCHES
 from streaming.patches.recipe import Played
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
@@ -166,9 +167,11 @@ class Voice:
         self._longest = [math.inf, math.inf, math.inf]
         self._sets: dict[tuple[bool, bool, bool], list[object]] = {}
         self._playing: list[object] = self._all
+        # What a bend moves, and from where: the vibrato, or the layers that hang on the pitch.
+        self._turns, self._shaken, self._bent = 0.0, False, [self._body]
         self.stop()
 
-    def start(self, place: Place, played: Played, touch: Touch, *, channel: int, deck: object) -> None:
+    def start(self, place: Place, played: Played, touch: Touch, *, channel: int, faders: tuple[object, object]) -> None:
         """Make the voice ready for a note; its gate says where in the block it begins.
 
         Its release is set when it has begun.
@@ -178,7 +181,7 @@ class Voice:
             played: envelopes and vibrato.
             touch: of this note.
             channel: first of the two output channels.
-            deck: pyo stream of the fader it hears to.
+            faders: pyo streams of the gains of left and right.
         """
         self._longest[:] = math.inf, math.inf, math.inf
         with_edge = place.edge is not None and touch.edge > 0
@@ -195,6 +198,7 @@ class Voice:
             self._vibrato.reset()
             frequency = self._vibrato
         self._body.set(place.body, frequency, touch.phases)
+        self._turns, self._shaken, self._bent = turns, bool(played.vibrato_cents), [self._body]
         self._body.shape(touch.gain, touch.attack_s, played.decay_s, played.sustain, played.curve)
         # The layers hang on each other in this order, so that an edge is there also when silent.
         self._body.join(with_edge or with_extra)
@@ -203,6 +207,7 @@ class Voice:
             edge = place.edge
             if edge.loops:
                 self._edge.set(edge, frequency, touch.phases)
+                self._bent.append(self._edge)
                 shape = (played.edge_decay_s, played.edge_sustain)
             else:
                 # Over before its table comes round again.
@@ -226,8 +231,22 @@ class Voice:
             obj.play(0, 0)  # type: ignore[attr-defined]
         for side, tone in enumerate(self._tones):
             tone.setFreq(touch.cutoff_hz)
-            tone.setMul(deck)
+            tone.setMul(faders[side])
             tone.out(channel + side, 0, 0)
+
+    def bend(self, ratio: float) -> None:
+        """Play at another frequency from the block to come.
+
+        Args:
+            ratio: to the one it began with.
+        """
+        turns = self._turns * ratio
+        if self._shaken:
+            self._vibrato.setAdd(turns)
+            return
+        for layer in self._bent:
+            for oscillator in layer.oscillators:
+                oscillator.setFreq(turns)
 
     def _set(self, vibrato: bool, edge: bool, extra: bool) -> list[object]:
         """Return the objects that play, made out once."""
@@ -281,6 +300,7 @@ class Engine:
         voices: all voices.
         stems: float32 [256, 26], the channels of the block made last.
         faders: float64 [256] gains of each deck for the block to come.
+        lanes: for the parts of files.
         banks: the instruments' sounds and what they do when let go, by what they were made from.
     """
 
@@ -308,6 +328,8 @@ class Engine:
             scan = pyo64.TableScan_base(table._base_objs[0])
             scan.play(0, 0)
             self.decks.append(scan)
+        # Before the voices: what they hear to is made first.
+        self.lanes = Lanes()
         self.banks: dict[object, dict[str, tuple[list[Place], Place | None]]] = {}
         # Taken out of use, but never deleted: pyo might still look at them.
         self._broken: list[Voice] = []
