@@ -147,6 +147,22 @@ endless: {styles: {jazz: 1}, energy: mid}
     assert setlist.endless.controls.energy == Course(((0.0, 72.0),))
 
 
+def test_a_cue_is_played_as_people_would_unless_it_says_otherwise(tmp_path: Path) -> None:
+    text = "version: 1\n{}cues: [{{style: bach}}, {{style: jazz, expression: off}}, {{style: folk, expression: on}}]\n"
+    endless = "endless: {styles: {jazz: 1}}\n"
+    usual = read(tmp_path, text.format("") + endless)
+    exact = read(tmp_path, text.format("defaults: {expression: off}\n") + endless)
+    assert [cue.expression for cue in usual.cues] == [True, False, True]
+    assert [cue.expression for cue in exact.cues] == [False, False, True]
+    assert usual.endless is not None
+    assert exact.endless is not None
+    assert (usual.endless.expression, exact.endless.expression) == (True, False)
+    (wrong,) = mistakes(tmp_path, "version: 1\ncues: [{style: bach, expression: of}]\n")
+    assert wrong.endswith(
+        "2:34: expression: should be on or off (exactly as written), not 'of' - did you mean \"off\"?"
+    )
+
+
 def test_a_cue_is_a_prompt_and_comes_back_from_plain_values(tmp_path: Path) -> None:
     tokens = "start piano:v80:C4"
     wishes = f"style: {{chopin: 3, jazz: 1}}, energy: {{0s: low, 9s: 80}}, prompt: {{tokens: '{tokens}'}}"
