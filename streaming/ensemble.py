@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from streaming.errors import SynthError
 from streaming.levels import Levels
-from streaming.sf2 import SYNTH
+from streaming.sf2 import SYNTH, instruments_of
 from streaming.soundfont import SampledOrchestra
+from streaming.soundfont_levels import measure_apart
 from streaming.synth import DECKS, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES
 from streaming.turning import Turned
@@ -28,6 +29,18 @@ log = logging.getLogger(__name__)
 _MOST_BANKS = 4
 # Makes the orchestra of a file, as loud as another one.
 Load = Callable[[Path, Levels], SampledOrchestra]
+
+
+def loaded(path: Path, like: Levels) -> SampledOrchestra:
+    """Return the orchestra of a SoundFont, as loud as another one.
+
+    Raises:
+        SynthError: it cannot be played.
+    """
+    # What can be refused is refused first; then the work, elsewhere: the lock of this interpreter is the music's.
+    instruments_of(path)
+    measure_apart(path)
+    return SampledOrchestra(path, like=like)
 
 
 class _Bank:
@@ -74,7 +87,7 @@ class Ensemble:
         self.synth = synth
         self._levels = levels
         self._patient = patient
-        self._load = load or (lambda path, like: SampledOrchestra(path, like=like))
+        self._load = load or loaded
         # The one asked for last stands last.
         self._banks: dict[str, _Bank] = {}
         self._decks = [SYNTH] * DECKS

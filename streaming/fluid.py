@@ -1,9 +1,10 @@
 """libfluidsynth, as far as the orchestra needs it: a SoundFont, and players of one note each.
 
-The library is a system package (`libfluidsynth3` in Debian and Ubuntu) and is called directly: it is loaded at
-the first use, and its calls let go of the interpreter's lock. A synthesizer of its own for every note costs little
-and makes what a synthesizer for all does not: notes begin on the sample, not every 64 samples; each is heard where
-we want it; and what a note sounds like does not depend on those before it.
+The library is a system package (`libfluidsynth3` in Debian and Ubuntu) and is called directly, loaded at the first
+use. What takes long lets go of the interpreter's lock; what is done for every note in every block keeps it, lest
+each of those calls wait for another thread to give it back. A synthesizer of its own for every note costs little and
+makes what one for all does not: notes begin on the sample, not every 64 samples; each is heard where we want it;
+and what a note sounds like does not depend on those before it.
 
 Source: FluidSynth API reference, https://www.fluidsynth.org/api/
 """
@@ -82,14 +83,26 @@ def library() -> ctypes.CDLL:
             break
     else:
         raise SynthError(f"SoundFonts are played with FluidSynth, which is not installed; {INSTALL}")
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(loaded, name)
-        function.restype = _TYPES[result]
-        function.argtypes = [_TYPES[kind] for kind in arguments]
+    _sign(loaded)
     # It would tell of every oddity of a file on standard error; what stops us is an error of ours.
     for level in _ERROR_LEVELS:
         loaded.fluid_set_log_function(level, None, None)
     return loaded
+
+
+@functools.cache
+def _held() -> ctypes.PyDLL:
+    """Return the library again: its calls keep the interpreter's lock."""
+    held = ctypes.PyDLL(library()._name)
+    _sign(held)
+    return held
+
+
+def _sign(loaded: ctypes.CDLL) -> None:
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(loaded, name)
+        function.restype = _TYPES[result]
+        function.argtypes = [_TYPES[kind] for kind in arguments]
 
 
 class Outputs:
@@ -181,6 +194,7 @@ class Player(_Synthesizer):
 
     def __init__(self, outputs: Outputs) -> None:
         super().__init__()
+        self._lib = _held()
         self._outputs = outputs
         self._scratch = Outputs(1)
         self._found = (ctypes.c_void_p * _VOICES)()

@@ -1,17 +1,34 @@
-"""What brings the instruments of a SoundFont to the levels of the synth's."""
+"""What brings the instruments of a SoundFont to the levels of the synth's.
+
+    python -m streaming.soundfont_levels FILE.sf2
+
+measures a SoundFont for the cache: some seconds of work that a player leaves to another process.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model.instruments import INSTRUMENTS, Instrument
 from model.notes import Note
 from streaming.levels import Levels, integrated_lufs
 from streaming.room import DRY
 
+log = logging.getLogger(__name__)
+
 _RANGE_DB = 24.0
+_MEASURE_S = 300.0
+_NICE = 10
 _VELOCITY = 80
 _STEP_S, _LAST_S = 0.4, 1.5
 # Where each instrument mostly plays.
@@ -48,7 +65,7 @@ def matched(own: Levels, like: Levels, there: Iterable[str]) -> tuple[dict[str, 
     for index, instrument in enumerate(INSTRUMENTS):
         if instrument.name not in names:
             for slot in Levels.__slots__:
-                getattr(found, slot)[index] = getattr(like, slot)[index]
+                rows_of(getattr(found, slot))[index] = rows_of(getattr(like, slot))[index]
             continue
         notes = phrase(instrument)
         wanted, given = (integrated_lufs(levels.course(notes, DRY)) for levels in (like, own))
@@ -58,7 +75,45 @@ def matched(own: Levels, like: Levels, there: Iterable[str]) -> tuple[dict[str, 
     return levels_db, found
 
 
+def rows_of(figures: NDArray[Any]) -> NDArray[Any]:
+    """Return figures of `Levels` with the instruments first, as a view."""
+    return np.moveaxis(figures, figures.shape.index(len(INSTRUMENTS)), 0)
+
+
 def name_of(path: Path) -> str:
     """Return a name for what a file sounds like: another one when it changes."""
     state = path.stat()
     return f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+
+
+def measure_apart(path: Path) -> None:
+    """Measure a SoundFont in a process of its own, which leaves what it finds in the cache."""
+    command = [sys.executable, "-m", "streaming.soundfont_levels", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_MEASURE_S)
+    except subprocess.TimeoutExpired:
+        log.warning("%s: measuring it takes too long here; it is done while it is loaded", path)
+        return
+    if done.returncode:
+        # Whatever it is, loading it will say.
+        log.info("%s: not measured: %s", path, done.stderr.strip().splitlines()[-1:])
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the SoundFont at a path."""
+    from streaming.calibration import levels_of
+    from streaming.errors import SynthError
+    from streaming.soundfont import SampledOrchestra
+
+    os.nice(_NICE)
+    path = Path(arguments[0])
+    try:
+        levels_of(SampledOrchestra(path), name_of(path))
+    except SynthError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

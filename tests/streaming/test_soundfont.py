@@ -20,7 +20,7 @@ from streaming.patches import PATCHES
 from streaming.room import DRY
 from streaming.sf2 import Preset
 from streaming.soundfont import POLYPHONY, SampledOrchestra
-from streaming.soundfont_levels import matched, phrase
+from streaming.soundfont_levels import matched, phrase, rows_of
 from streaming.synth import Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
 from tests.streaming.soundfonts import write_soundfont
@@ -244,10 +244,16 @@ def test_instruments_become_as_loud_as_those_of_another_orchestra(orchestra: Sam
         assert found == pytest.approx(wanted, abs=0.05)
 
 
-def test_every_slot_of_the_levels_is_one_row_an_instrument() -> None:
-    # `matched` replaces the rows of instruments that are missing.
-    levels = measured(Silent())
-    assert all(len(getattr(levels, slot)) == len(INSTRUMENTS) for slot in Levels.__slots__)
+def test_an_instrument_that_is_missing_is_expected_to_be_as_loud_as_its_stand_in() -> None:
+    own = measured(Silent())
+    like = dataclasses.replace(own, **{slot: getattr(own, slot) + 1 for slot in Levels.__slots__})
+    _, levels = matched(own, like, set(BY_NAME) - {"harp"})
+    harp = list(BY_NAME).index("harp")
+    for slot in Levels.__slots__:
+        rows, stand_in, before = (rows_of(getattr(x, slot)) for x in (levels, like, own))
+        assert len(rows) == len(INSTRUMENTS)
+        assert np.array_equal(rows[harp], stand_in[harp])
+        assert slot == "power" or np.array_equal(rows[0], before[0])
 
 
 class Silent:
