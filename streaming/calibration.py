@@ -23,10 +23,10 @@ from model.notes import Note
 from streaming.levels import Levels
 from streaming.loudness import K_WEIGHTING, STEP_BLOCKS, BlockFilter
 from streaming.patches import PATCHES
-from streaming.room import DRY
+from streaming.room import DRY, ROOMS, impulse
 from streaming.stage import mix_matrix
 from streaming.synth import Strike
-from streaming.timeline import BLOCK_SAMPLES
+from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def measured(orchestra: Plays) -> Levels:
     count, most = len(PATCHES), max(len(part.held) for part in parts)
     levels = Levels(
         power=np.zeros((count, 128, 128)),
-        mono=np.zeros((count, 128)),
+        mono=np.zeros((len(ROOMS), count, 128)),
         node=np.zeros((count, 128), np.int64),
         shape=np.zeros((count, most, _SHAPE_MOMENTS)),
         fall=np.ones((count, most)),
@@ -118,13 +118,17 @@ def measured(orchestra: Plays) -> Levels:
 
 
 def _powers(orchestra: Plays, parts: Sequence[_Part]) -> Array:
-    """Return the K-weighted powers [moments, 2, instruments]: both ears added, and what a room hears in mono."""
+    """Return K-weighted powers [moments, 1 + rooms, instruments]: of both ears, and of what each room gives back.
+
+    The room's is for a send of 1 from both ears.
+    """
     count = len(parts)
     place = mix_matrix(DRY)[:, :2].reshape(count, 2, 2)
-    weighting = BlockFilter(K_WEIGHTING, channels=3 * count)
+    weighting = BlockFilter(K_WEIGHTING, channels=2 * count)
     moments = max(part.moments for part in parts) + 1
-    powers = np.zeros((moments, 2, count))
-    blocks = np.zeros((STEP_BLOCKS, BLOCK_SAMPLES, 3, count))
+    powers = np.zeros((moments, 1 + len(ROOMS), count))
+    blocks = np.zeros((STEP_BLOCKS, BLOCK_SAMPLES, 2, count))
+    answers = _answers(STEP_BLOCKS * BLOCK_SAMPLES)
     for moment in range(moments):
         notes = [note for part in parts if (note := part.strikes.get(moment)) is not None]
         for block in range(STEP_BLOCKS):
@@ -133,11 +137,31 @@ def _powers(orchestra: Plays, parts: Sequence[_Part]) -> Array:
             stems = orchestra.process(strikes).reshape(BLOCK_SAMPLES, count, 2)
             for ear in (0, 1):
                 blocks[block, :, ear] = stems[:, :, 0] * place[:, 0, ear] + stems[:, :, 1] * place[:, 1, ear]
-        blocks[:, :, 2] = blocks[:, :, 0] + blocks[:, :, 1]
         weighted = weighting.process_many(blocks.reshape(STEP_BLOCKS, BLOCK_SAMPLES, -1))
-        power = np.square(weighted).mean(axis=(0, 1)).reshape(3, count)
-        powers[moment, 0], powers[moment, 1] = power[0] + power[1], power[2]
+        powers[moment, 0] = np.square(weighted).mean(axis=(0, 1)).reshape(2, count).sum(axis=0)
+        sent = np.fft.rfft(blocks.sum(axis=2).reshape(-1, count), axis=0)
+        powers[moment, 1:] = answers @ np.square(np.abs(sent))
     return powers
+
+
+def _answers(size: int) -> Array:
+    """Return what each frequency of a spectrum of this many samples gives in each room, K-weighted, both ears."""
+    at_hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    z = np.exp(-2j * np.pi * at_hz / SAMPLE_RATE)
+    weight = np.ones(len(z))
+    for b, a in K_WEIGHTING:
+        weight *= np.square(np.abs(np.polyval(b[::-1], z) / np.polyval(a[::-1], z)))
+    rows = []
+    for shape in ROOMS:
+        answer = impulse(shape, seed=0).mean(axis=0)
+        power = np.square(np.abs(np.fft.rfft(answer, axis=1))).sum(axis=0)
+        # The mean over two thirds of an octave: what single notes meet in a room is chance.
+        bins = at_hz * answer.shape[1] / SAMPLE_RATE
+        first, last = (bins / 1.26).astype(int), np.minimum((bins * 1.26).astype(int) + 1, len(power))
+        sums = np.concatenate([[0.0], np.cumsum(power)])
+        rows.append((sums[last] - sums[first]) / (last - first) * weight)
+    # Both halves of the spectrum, and the mean over the samples.
+    return np.stack(rows) * (2.0 / size**2)
 
 
 def _fill(levels: Levels, index: int, part: _Part, powers: Array) -> None:
@@ -147,7 +171,7 @@ def _fill(levels: Levels, index: int, part: _Part, powers: Array) -> None:
     levels.node[index] = np.abs(every[:, None] - np.array(pitches)[None]).argmin(axis=1)
     length = _DRUM_SLOT if part.drums else _SHAPE_MOMENTS
     courses = np.stack([powers[at : at + length, 0] for at, _ in part.held]) + 1e-15
-    ratio = [powers[at : at + length, 1].sum() for at, _ in part.held] / courses.sum(axis=1)
+    ratios = np.stack([powers[at : at + length, 1:].sum(axis=0) for at, _ in part.held]) / courses.sum(axis=1)[:, None]
     heads = courses[:, :_HEAD_MOMENTS].mean(axis=1)
     if PATCHES[index].decays:
         base = heads
@@ -160,14 +184,15 @@ def _fill(levels: Levels, index: int, part: _Part, powers: Array) -> None:
         base = courses[:, _HEAD_MOMENTS:].mean(axis=1)
         levels.shape[index] = 1.0
         rise = np.median(courses[:, :_HEAD_MOMENTS] / base[:, None], axis=0)
-        levels.shape[index, :, :_HEAD_MOMENTS] = np.minimum(1.0, rise)
+        levels.shape[index, :, :_HEAD_MOMENTS] = rise
     if not part.drums:
         after = np.array([powers[at + length : at + _HELD_SLOT, 0].sum() for at, _ in part.held])
         last = courses[:, -3:].mean(axis=1)
         # A string that has died away has nothing to let go.
         left = np.where(last > 1e-4 * heads, after / last, 0.0)
         levels.release[index, : len(base)] = left if PATCHES[index].decays else np.median(left)
-    levels.mono[index] = np.interp(every, pitches, ratio)
+    for room, ratio in enumerate(ratios.T):
+        levels.mono[room, index] = np.interp(every, pitches, ratio)
     # How velocity makes louder, in dB against the middle one, at the pitches where it was measured.
     curves: dict[int, list[tuple[int, float]]] = {}
     for at, pitch, velocity in part.short:

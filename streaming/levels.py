@@ -17,6 +17,7 @@ from model.instruments import BY_NAME
 from model.notes import Note
 from streaming.loudness import SILENCE_LUFS, STEP_BLOCKS, to_lufs
 from streaming.patches import PATCHES
+from streaming.room import ROOMS
 from streaming.stage import send_gain
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
@@ -28,6 +29,7 @@ _GATE = 10 ** (-10.0 / 10)
 _ABSOLUTE_GATE = 10 ** ((-70.0 + 0.691) / 10)
 # Piano notes are cut to this many moments (80 s); a longer one has died away, or is told by the steering.
 _LONGEST = 800
+_ROOM = {shape.name: index for index, shape in enumerate(ROOMS)}
 _INDEX = {patch.name: index for index, patch in enumerate(PATCHES)}
 
 
@@ -37,7 +39,7 @@ class Levels:
 
     Attributes:
         power: [instruments, 128 pitches, 128 velocities] of a note's first 0.3 s, without a room.
-        mono: [instruments, 128 pitches] what is sent to a room in mono, against `power`.
+        mono: [rooms, instruments, 128 pitches] what a room gives back, against `power`, for a send of 1.
         node: [instruments, 128 pitches] index of the measured pitch that is nearest.
         shape: [instruments, nodes, moments] course of a held note, against `power`.
         fall: [instruments, nodes] factor from moment to moment after the last of `shape`.
@@ -84,7 +86,11 @@ class Levels:
         length = np.minimum(np.where(rings, moments, length), _LONGEST)
         node = self.node[name, pitch]
         sends = np.array([send_gain(patch, room) for patch in PATCHES])[name]
-        level = self.power[name, pitch, velocity] * own * (1 + 2 * np.square(sends) * self.mono[name, pitch])
+        level = (
+            self.power[name, pitch, velocity]
+            * own
+            * (1 + np.square(sends) * self.mono[_ROOM.get(room, 0), name, pitch])
+        )
         first = onset.astype(np.int64)
         late = onset - first
         total = np.zeros(size + _LONGEST + 2)
