@@ -50,6 +50,11 @@ class Curve:
         """Return the value at a time."""
         return self.values[max(0, bisect_right(self.times_s, time_s) - 1)]
 
+    def next_s(self, time_s: float) -> float:
+        """Return when its next step after a time is; infinity: never."""
+        following = bisect_right(self.times_s, time_s)
+        return self.times_s[following] if following < len(self.times_s) else math.inf
+
     @property
     def moves(self) -> bool:
         """Whether it is not the same for ever."""
@@ -71,6 +76,11 @@ class Controls:
     place: Curve = Curve()
     bend_cents: Curve = Curve()
     vibrato: Curve = Curve()
+
+    def next_s(self, time_s: float) -> float:
+        """Return when the next step after a time is; infinity: never."""
+        curves = (self.gain_db, self.place, self.bend_cents, self.vibrato)
+        return min(curve.next_s(time_s) for curve in curves)
 
 
 PLAIN = Controls()

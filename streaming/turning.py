@@ -64,6 +64,8 @@ class Turning:
         self._deck = deck
         self._now: list[Turned | None] = [None] * len(self._controls)
         self._cents = [0.0] * len(self._controls)
+        # Up to when nothing moves: most parts are turned once, before they begin.
+        self._still_s = [-math.inf] * len(self._controls)
 
     def step(self, sample: int) -> list[Turned]:
         """Return what changes in the block to come.
@@ -74,6 +76,8 @@ class Turning:
         at_s, until_s = to_seconds(sample), to_seconds(sample + BLOCK_SAMPLES)
         found = []
         for index, controls in enumerate(self._controls):
+            if until_s < self._still_s[index]:
+                continue
             wanted, cents = gains_of(controls, until_s), controls.bend_cents.at(until_s)
             before = self._now[index]
             if before is None:
@@ -84,11 +88,13 @@ class Turning:
                 self._cents[index] += (cents - self._cents[index]) * _TOWARDS
                 if abs(cents - self._cents[index]) < 0.1:
                     self._cents[index] = cents
-            shaken = controls.vibrato.at(until_s) * _VIBRATO_CENTS
-            shaken *= math.sin(2 * math.pi * _VIBRATO_HZ * until_s) if shaken else 0.0
-            now = Turned(self._deck, index + 1, start, end, 2 ** ((self._cents[index] + shaken) / 1200))
+            depth = controls.vibrato.at(until_s) * _VIBRATO_CENTS
+            shaken = self._cents[index] + depth * math.sin(2 * math.pi * _VIBRATO_HZ * until_s)
+            now = Turned(self._deck, index + 1, start, end, 2 ** (shaken / 1200))
             if before is None or start != end or before.start != before.end or now.ratio != before.ratio:
                 found.append(now)
+            elif (now.end, self._cents[index], depth) == (wanted, cents, 0.0):
+                self._still_s[index] = controls.next_s(until_s)
             self._now[index] = now
         return found
 

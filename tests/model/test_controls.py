@@ -161,3 +161,9 @@ def test_curves_are_steps() -> None:
     assert [curve.at(s) for s in (-1.0, 0.0, 0.99, 1.0, 9.0)] == [2.0, 2.0, 2.0, 3.0, 3.0]
     assert curve.moves
     assert not PLAIN.gain_db.moves
+
+
+def test_controls_know_when_they_move_next() -> None:
+    controls = Controls(gain_db=Curve((0.0, 1.0, 5.0), (0.0, 1.0, 2.0)), place=Curve((0.0, 3.0), (0.0, 1.0)))
+    assert [controls.next_s(s) for s in (-1.0, 0.0, 1.0, 3.0)] == [0.0, 1.0, 3.0, 5.0]
+    assert controls.next_s(5.0) == float("inf")
