@@ -18,7 +18,7 @@ ARROWS = {
     "kernels": {"kernels"},
 }
 # What sound and picture may know of the model: the language of music, not the network.
-MODEL_FOR_STREAMING = {"model.notes", "model.instruments"}
+MODEL_FOR_STREAMING = {"model.controls", "model.notes", "model.instruments"}
 # Seconds to load, and threads of their own.
 HEAVY = {"torch", "pyo", "pyo64"}
 # The process that decides, and what it is made of: if it needed torch it would not be up in a second,
@@ -100,7 +100,7 @@ def test_packages_import_only_along_the_arrows(package: str) -> None:
     assert not wrong
 
 
-def test_streaming_knows_of_the_model_only_notes_and_instruments() -> None:
+def test_streaming_knows_of_the_model_only_notes_controls_and_instruments() -> None:
     used = [(name_of(path), name) for path in sources("streaming") for name in imported(path) if name[:6] == "model."]
     assert used, "streaming plays notes"
     assert not [f"{user} imports {name}" for user, name in used if name not in MODEL_FOR_STREAMING]
