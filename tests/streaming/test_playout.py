@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model.notes import Note
+from streaming.deck import Troubled
 from streaming.loudness import to_db
 from streaming.mixer import LATENCY_SAMPLES
 from streaming.playout import BED, BED_OUT_S, RELEASE_S, Begun, News, Over, Playout
@@ -173,7 +174,7 @@ def test_a_dropped_piece_leaves_the_queue_and_unknown_ones_are_refused() -> None
     playout.follow([2])
     playout.drop([2])
     _, news = run(playout, 4.0)
-    assert [n.number for n in news] == [1, 1]
+    assert [n.number for n in news if not isinstance(n, Troubled)] == [1, 1]
     for order in (playout.go, lambda n: playout.follow([n])):
         with pytest.raises(KeyError):
             order(2)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from model.instruments import BY_NAME
 from model.notes import Note
 from streaming.errors import SynthError
-from streaming.patches import PATCHES
-from streaming.percussion import KIT
+from streaming.patches import KIT, PATCHES
 from streaming.synth import POLYPHONY, Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
 
