@@ -78,9 +78,10 @@ def test_a_queue_starts_at_once_when_nothing_plays() -> None:
 
 def test_go_fades_what_plays_out_under_the_new_piece_and_keeps_the_queue() -> None:
     playout = Playout(bed=False)
-    playout.load(1, tune(20.0, "organ", 60), 20.0)
-    playout.load(2, tune(1.0, "flute", 84), 1.0)
-    playout.load(3, tune(1.0, "flute", 79), 1.0)
+    # In no room, which would ring on.
+    playout.load(1, tune(20.0, "organ", 60), 20.0, room="dry")
+    playout.load(2, tune(1.0, "flute", 84), 1.0, room="dry")
+    playout.load(3, tune(1.0, "flute", 79), 1.0, room="dry")
     playout.follow([3], 0.0)
     playout.go(1)
     run(playout, 1.0)
