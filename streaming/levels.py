@@ -135,6 +135,23 @@ def gated(course: Array) -> NDArray[np.bool_]:
     return np.asarray(power > max(_ABSOLUTE_GATE, float(power[loud].mean()) * _GATE))
 
 
+def gain_db_to(course: Array, target_lufs: float, cap: float) -> float:
+    """Return the gain that brings a course to an integrated loudness, when no moment can be louder than a cap.
+
+    Args:
+        course: float64 [moments], powers.
+        target_lufs: wanted of the whole.
+        cap: power that the limiter lets through, at most.
+    """
+    gain_db = 0.0
+    for _ in range(8):
+        reached = integrated_lufs(np.minimum(cap, course * 10 ** (gain_db / 10)))
+        if reached <= SILENCE_LUFS:
+            return 0.0
+        gain_db += target_lufs - reached
+    return gain_db
+
+
 def integrated_lufs(course: Array) -> float:
     """Return the gated loudness of a course (-120: nothing sounds)."""
     counts = gated(course)

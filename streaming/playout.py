@@ -19,8 +19,8 @@ from streaming.bed import drone
 from streaming.calibration import levels_of
 from streaming.deck import Begun, Changed, Deck, Loaded, News, Over, Queue, Silent, Troubled
 from streaming.ensemble import Ensemble
-from streaming.levels import integrated_lufs
-from streaming.loudness import SILENCE_LUFS, to_gain
+from streaming.levels import gain_db_to
+from streaming.loudness import to_gain
 from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES, Master
 from streaming.notation import Score
 from streaming.notetape import NoteTape
@@ -40,6 +40,8 @@ BED = 0
 BED_DB = -11.0
 TARGET_LUFS = -14.0
 _GAIN_RANGE_DB = (-24.0, 24.0)
+# The limiter lets through no moment that is louder than this under its ceiling: no music is denser.
+_CREST_DB = 7.5
 BED_IN_S, BED_OUT_S = 1.5, 1.0
 # A piece ends a little after its last key is let go: the strings ring.
 RELEASE_S = 1.0
@@ -80,6 +82,7 @@ class Playout:
         self.orchestra = Ensemble(synth, levels_of(synth, f"synth {seed}"), patient=patient)
         self.master = Master(seed=seed, dbtp=dbtp)
         self._lufs = lufs
+        self._cap = 10 ** ((dbtp - _CREST_DB + 0.691) / 10)
         self._seed = seed
         self.tape: NoteTape | None = None
         self.stems = np.zeros((BLOCK_SAMPLES, 0), np.float32)
@@ -229,9 +232,9 @@ class Playout:
     def _gain_db(self, notes: Sequence[Note], room: str, bank: str, controls: Sequence[Controls]) -> float:
         """Return the gain that brings notes to the programme's loudness, as far as they tell."""
         gains_db = [gain_db_of(controls, n.part, n.onset_s) for n in notes] if controls else None
-        expected = integrated_lufs(self.orchestra.levels(bank).course(notes, room, gains_db=gains_db))
+        course = self.orchestra.levels(bank).course(notes, room, gains_db=gains_db)
         low, high = _GAIN_RANGE_DB
-        return min(high, max(low, self._lufs - expected)) if expected > SILENCE_LUFS else 0.0
+        return min(high, max(low, gain_db_to(course, self._lufs, self._cap)))
 
     def _course(self, piece: Loaded) -> NDArray[np.float64]:
         """Return how loud a piece is expected to be at each moment."""
@@ -412,7 +415,7 @@ class Playout:
         end = at + to_samples(piece.duration_s + RELEASE_S)
         self.orchestra.assign(index, piece.bank)
         self.orchestra.let_turn(index)
-        steering = Steering(piece.course, self._lufs + piece.own_gain_db)
+        steering = Steering(piece.course, self._lufs + piece.own_gain_db, self._cap)
         deck = Deck(number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels, steering=steering)
         deck.turning = Turning(piece.controls, index) if piece.controls else None
         self._decks[index] = deck

@@ -36,10 +36,12 @@ class Steering:
     Args:
         course: float64 [moments], powers of the piece as it would sound without a hand.
         target_lufs: integrated loudness wanted of the whole.
+        cap: power of the loudest moment that the limiter lets through.
     """
 
-    def __init__(self, course: Array, target_lufs: float) -> None:
+    def __init__(self, course: Array, target_lufs: float, cap: float = math.inf) -> None:
         self._target = target_lufs
+        self._cap = cap
         self._heard = np.zeros(len(course))
         self._at = 0
         self._sum_heard = self._sum_course = 0.0
@@ -49,8 +51,9 @@ class Steering:
 
     def _take(self, course: Array) -> None:
         self._course = course
-        counts = gated(course)
-        mean = float(windows(course)[counts].mean()) if counts.any() else 0.0
+        heard = np.minimum(self._cap, course)
+        counts = gated(heard)
+        mean = float(windows(heard)[counts].mean()) if counts.any() else 0.0
         self._gate = 0.1 * mean
         self._prior = _PRIOR_MOMENTS * mean
         # Where the forecast alone would have the fader.
@@ -80,7 +83,8 @@ class Steering:
         expected = self._course[at]
         plain = power / 10 ** (gain_db / 10)
         self.moves = alone and plain > self._gate > 0.0
-        if expected > self._gate and self.moves:
+        # What the limiter has cut says nothing of the rest.
+        if expected > self._gate and self.moves and expected < self._cap:
             self._sum_heard += plain
             self._sum_course += expected
         if self._at % _EVERY == 0 and self._sum_course > 0:
@@ -99,8 +103,8 @@ class Steering:
         heard, rest = self._heard[: self._at], self._course[self._at :] * 10 ** (error_db / 10)
         wanted_db = even_db
         for _ in range(3):
-            power = windows(np.concatenate([heard, rest * 10 ** (wanted_db / 10)]))
-            counts = gated(np.concatenate([heard, rest * 10 ** (wanted_db / 10)]))
+            whole = np.concatenate([heard, np.minimum(self._cap, rest * 10 ** (wanted_db / 10))])
+            power, counts = windows(whole), gated(whole)
             total = float(power[counts].sum())
             if total <= 0:
                 break

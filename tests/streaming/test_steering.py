@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streaming.levels import MOMENT_S, gated, integrated_lufs, windows
+from streaming.levels import MOMENT_S, gain_db_to, gated, integrated_lufs, windows
 from streaming.loudness import to_lufs
 from streaming.steering import RATE_DB_S, Steering, moved
 
@@ -99,3 +99,18 @@ def test_windows_and_gates_are_those_of_the_standard() -> None:
     assert not counts[20:].any()
     assert integrated_lufs(course) == pytest.approx(to_lufs(float(windows(course)[counts].mean())))
     assert integrated_lufs(np.zeros(30)) == -120.0
+
+
+def test_a_last_chord_that_the_limiter_cuts_does_not_leave_the_rest_too_soft() -> None:
+    cap = 10 ** ((-8.5 + 0.691) / 10)
+    quiet = music(60.0, TARGET)
+    quiet[-25:] *= 60.0
+    forecast = quiet * 10 ** (gain_db_to(quiet, TARGET, cap) / 10)
+    assert integrated_lufs(forecast) > TARGET + 1.0
+    steering, gain_db, out = Steering(forecast, TARGET, cap), 0.0, []
+    for power in forecast:
+        out.append(min(cap, power * 10 ** (gain_db / 10)))
+        steering.hear(out[-1], gain_db)
+        gain_db = moved(gain_db, steering.wanted_db, MOMENT_S)
+    assert integrated_lufs(np.array(out)) == pytest.approx(TARGET, abs=0.3)
+    assert abs(gain_db) < 1.0
