@@ -115,6 +115,7 @@ class _Layer:
         # A layer is heard through the one above it: no mixer is needed.
         self._below = below
         self._joined = False
+        self._held: Held | None = None
 
     def join(self, below: bool) -> None:
         """Carry the layer below, or do not."""
@@ -128,6 +129,8 @@ class _Layer:
             oscillator.setTable(table)
             oscillator.setFreq(frequency)
             oscillator.setPhase(phase)
+        # pyo's oscillators do not hold their tables: one may only go when they have been given another.
+        self._held = held
 
     def shape(self, gain: float, attack_s: float, decay_s: float, sustain: float, curve: float) -> None:
         envelope = self.envelope

@@ -199,6 +199,26 @@ def test_a_voice_that_makes_no_numbers_is_muted_and_made_anew(
     assert np.isfinite(again).all()
 
 
+def test_orchestras_that_come_and_go_leave_no_voice_reading_what_is_gone() -> None:
+    # In a process of its own: it would end with a fault.
+    code = (
+        "from streaming.patches import Library, library\n"
+        "from streaming.synth import *\n"
+        "import gc, streaming.bank, streaming.synth\n"
+        "streaming.synth.tables = lambda seed, patches: streaming.bank.tables(seed=seed)\n"
+        "first = Orchestra(patches=Library(library().patches, library().styles))\n"
+        "second = Orchestra()\n"
+        "for _ in range(5):\n"
+        "    first.process([Strike(0, 9600, Note(0.0, 60, n, 0.2, 90)) for n in ('piano', 'violin')])\n"
+        "del first, second; gc.collect()\n"
+        "third = Orchestra()\n"
+        "for _ in range(50): third.process([])\n"
+        "print('there')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "there", done.stderr[-500:]
+
+
 def test_an_unknown_instrument_is_refused_by_name(orchestra: Orchestra) -> None:
     with pytest.raises(SynthError, match="kazoo"):
         orchestra.process([strike(Note(0.0, 60, "kazoo", 1.0, 80))])
