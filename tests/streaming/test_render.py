@@ -46,7 +46,8 @@ def test_a_file_holds_what_was_rendered_in_24_bits(tmp_path: Path, ending: str) 
     assert report.duration_s == pytest.approx(PIECE.duration_s + 0.5, abs=0.01)
     assert -30.0 < report.lufs < -8.0
     assert report.voices_stolen == 0
-    assert 1 <= report.most_voices <= 8
+    # A damper may fall on each note: that takes a voice, too.
+    assert 1 <= report.most_voices <= 16
     assert told == sorted(told)
     assert (told[0], told[-1]) == (0.0, 1.0)
 
