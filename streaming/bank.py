@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import streaming.patches.recipe
 import streaming.percussion
 import streaming.strings
 import streaming.wavetables
+from streaming.cache import cache_folder, keep_arrays
 from streaming.patches import Library, Patch, library, zones
 from streaming.patches.recipe import MIDDLE_VELOCITY, StringSound, ToneSound
 from streaming.percussion import make
@@ -59,7 +58,7 @@ def tables(*, seed: int, patches: Library | None = None) -> Bank:
         patches: whose; by default those that come with the program.
     """
     patches = patches or library()
-    path = _folder() / f"tables-{_key(seed, patches)}.npz"
+    path = cache_folder() / f"tables-{_key(seed, patches)}.npz"
     bank = _load(path)
     if bank is None:
         bank = compute(seed=seed, patches=patches)
@@ -104,11 +103,6 @@ def _light(sound: Sound) -> Sound:
 
 def _single(table: Table) -> Table:
     return Table(table.samples.astype(np.float32), table.hz, table.loops)
-
-
-def _folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "conductor-live"
 
 
 def _key(seed: int, patches: Library) -> str:
@@ -165,19 +159,4 @@ def _save(path: Path, bank: Bank) -> None:
         "loops": np.array([t.loops for _, _, t in rows]),
         "samples": np.concatenate([t.samples.reshape(-1) for _, _, t in rows]),
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix="new-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, allow_pickle=False, **columns)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        # Tables of older versions would pile up.
-        old = sorted(path.parent.glob("tables-*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
-        for stale in old[_KEPT:]:
-            stale.unlink(missing_ok=True)
-    except OSError as error:
-        log.info("the instruments' tables are not kept: %s", error)
+    keep_arrays(path, columns, among="tables-*.npz", kept=_KEPT, what="the instruments' tables", log=log)

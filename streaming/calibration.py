@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 import streaming
 from model.instruments import BY_NAME
 from model.notes import Note
+from streaming.cache import cache_folder, keep_arrays
 from streaming.levels import Levels
 from streaming.loudness import K_WEIGHTING, STEP_BLOCKS, BlockFilter
 from streaming.patches import PATCHES
@@ -89,7 +88,7 @@ def levels_of(orchestra: Plays, name: str) -> Levels:
         orchestra: is reset before and after.
         name: of its sound: tables, seed, or bank.
     """
-    path = _folder() / f"levels-{_key(name)}.npz"
+    path = cache_folder() / f"levels-{_key(name)}.npz"
     found = _load(path)
     if found is None:
         found = measured(orchestra)
@@ -215,11 +214,6 @@ def _fill(levels: Levels, index: int, part: _Part, powers: Array) -> None:
     levels.power[index] = 10 ** ((base_db[:, None] + curve_db) / 10)
 
 
-def _folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "conductor-live"
-
-
 def _key(name: str) -> str:
     """Return a name that changes whenever anything about the sound might."""
     digest = hashlib.sha256(f"{name} {np.__version__}".encode())
@@ -238,18 +232,5 @@ def _load(path: Path) -> Levels | None:
 
 
 def _save(path: Path, levels: Levels) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix="new-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, allow_pickle=False, **{slot: getattr(levels, slot) for slot in Levels.__slots__})
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        old = sorted(path.parent.glob("levels-*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
-        for stale in old[_KEPT:]:
-            stale.unlink(missing_ok=True)
-    except OSError as error:
-        log.info("what the instruments measure is not kept: %s", error)
+    arrays = {slot: getattr(levels, slot) for slot in Levels.__slots__}
+    keep_arrays(path, arrays, among="levels-*.npz", kept=_KEPT, what="what the instruments measure", log=log)
