@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from conductor.yamlfile import Mistake, YamlFile, nearest
-from streaming import fluid
 from streaming.errors import SynthError
-from streaming.sf2 import SYNTH, instruments_of
+from streaming.soundfonts import fluid
+from streaming.soundfonts.sf2 import SYNTH, instruments_of
 
 _ENDINGS = (".sf2", ".sf3")
 

@@ -14,7 +14,7 @@ from conductor.errors import WireError
 from conductor.stage import RunFolder, ShowOptions
 from conductor.take import BED, Take
 from conductor.workers import Worker, command
-from streaming.midiout import MidiRoute
+from streaming.midi.out import MidiRoute
 
 NAMES = ("feed", "player", "composer")
 MIDI_OUT = "midi_out"

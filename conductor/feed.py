@@ -22,15 +22,15 @@ from pathlib import Path
 from conductor import wire
 from conductor.errors import WireError
 from model.notes import Mark, Note, TempoMark
-from streaming.broadcast import Broadcast
 from streaming.errors import FeedError, StreamingError
-from streaming.nut import NutServer
-from streaming.pianoroll import PianoRoll
-from streaming.program import Program, Sink
+from streaming.picture.pianoroll import PianoRoll
+from streaming.picture.scene import Scene
+from streaming.picture.stamp import stamp
+from streaming.programme.broadcast import Broadcast
+from streaming.programme.nut import NutServer
+from streaming.programme.program import Program, Sink
+from streaming.programme.webrtc import Viewers
 from streaming.ring import Ring
-from streaming.scene import Scene
-from streaming.stamp import stamp
-from streaming.webrtc import Viewers
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Options:
         fps: pictures per second.
         nut_port: TCP port for OBS; None: nobody is served.
         fast: as fast as the ring allows, for files.
-        stamp: draw the calibration marks of `streaming.stamp`.
+        stamp: draw the calibration marks of `streaming.picture.stamp`.
     """
 
     run: Path

@@ -22,10 +22,10 @@ from pathlib import Path
 from conductor import wire
 from conductor.errors import ConductorError, WireError
 from streaming.errors import StreamingError
-from streaming.heldport import HeldPort
-from streaming.midiout import MidiRoute
-from streaming.midiports import Ports, SystemPorts
-from streaming.midisender import Sender, hurry
+from streaming.midi.heldport import HeldPort
+from streaming.midi.out import MidiRoute
+from streaming.midi.ports import Ports, SystemPorts
+from streaming.midi.sender import Sender, hurry
 from streaming.notetape import NoteTape
 from streaming.ring import Ring
 

@@ -23,10 +23,10 @@ from conductor import wire
 from conductor.errors import ConductorError, WireError
 from model.notes import Note, TempoMark
 from streaming.errors import StreamingError
-from streaming.mixer import CEILING_DBTP, LATENCY_SAMPLES
-from streaming.notation import Score
+from streaming.mixing.mixer import CEILING_DBTP, LATENCY_SAMPLES
 from streaming.notetape import NoteTape
-from streaming.playout import TARGET_LUFS, Begun, Changed, News, Over, Playout, Troubled
+from streaming.performing.notation import Score
+from streaming.playing.playout import TARGET_LUFS, Begun, Changed, News, Over, Playout, Troubled
 from streaming.ring import Ring
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 

@@ -16,8 +16,8 @@ from model.composing.prompt import LONGEST_S, MOST_CANDIDATES, MOST_INSTRUMENTS,
 from model.errors import PromptError
 from model.instruments import BY_NAME, GROUPS, members
 from model.language.vocabulary import OWN_STYLES, STYLES
-from streaming.midiout import EARLIEST_MS, LATEST_MS
-from streaming.sf2 import SYNTH
+from streaming.midi.out import EARLIEST_MS, LATEST_MS
+from streaming.soundfonts.sf2 import SYNTH
 
 MAX_HANG_S = 30.0
 MORPH_S = (2.0, 120.0)

@@ -33,8 +33,8 @@ from model.composing.course import Course, density_of, energy_of
 from model.composing.opening import opening_of
 from model.composing.prompt import Prompt
 from model.errors import ModelError
-from streaming.midiout import CHANNELS, MidiRoute
-from streaming.sf2 import SYNTH
+from streaming.midi.out import CHANNELS, MidiRoute
+from streaming.soundfonts.sf2 import SYNTH
 
 __all__ = ["Controls", "Cue", "Endless", "Follow", "Setlist", "load_setlist"]
 

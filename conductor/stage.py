@@ -58,7 +58,7 @@ class ShowOptions:
 
 
 class Obs(Protocol):
-    """What the show wants of OBS (see `streaming.obs`)."""
+    """What the show wants of OBS (see `streaming.obs.director`)."""
 
     async def start(self) -> bool:
         """Connect; return whether OBS was there."""

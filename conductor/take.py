@@ -11,10 +11,10 @@ from conductor import wire
 from conductor.wire import MarkRow, NoteRow
 from model.midi import read_midi, write_midi
 from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
-from streaming.room import room_of
-from streaming.scene import beats
-from streaming.sf2 import SYNTH
-from streaming.splice import joined
+from streaming.mixing.room import room_of
+from streaming.performing.splice import joined
+from streaming.picture.scene import beats
+from streaming.soundfonts.sf2 import SYNTH
 from streaming.timeline import to_samples
 
 BED = 0

@@ -35,7 +35,7 @@ DAEMON = (
     "conductor.workers",
     "conductor.console.server",
     "conductor.commands.show",
-    "streaming.obs",
+    "streaming.obs.director",
 )
 # A player that waits for torch misses its first note; a feed that loads pyo shares its faults.
 WORKERS = {

@@ -16,7 +16,7 @@ from conductor.errors import UsageError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from streaming.render import Sound
+    from streaming.playing.render import Sound
 
 
 def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -70,7 +70,7 @@ def run_render(args: argparse.Namespace) -> int:
         line += f"; {report.lufs:.1f} LUFS, {report.dbtp:.1f} dBTP"
     print(line)
     if report is not None and report.stems:
-        from streaming.stemfiles import HEADROOM_DB
+        from streaming.playing.stemfiles import HEADROOM_DB
 
         print(f"{stems}: {len(report.stems)} stems that add up to the mix, each {HEADROOM_DB:.0f} dB softer")
         for name, samples in report.clipped.items():
@@ -96,8 +96,8 @@ def _sound(args: argparse.Namespace) -> Sound | None:
     if not sounds:
         return None
     from conductor.banks import bank_of, bank_trouble
-    from streaming.render import Sound
-    from streaming.sf2 import SYNTH
+    from streaming.playing.render import Sound
+    from streaming.soundfonts.sf2 import SYNTH
 
     bank = args.bank or SYNTH
     if wrong := bank_trouble(bank, Path()):

@@ -13,7 +13,7 @@ from conductor.errors import UsageError
 
 if TYPE_CHECKING:
     from model.notes import Piece
-    from streaming.render import RenderReport, Sound
+    from streaming.playing.render import RenderReport, Sound
 
 ENDINGS = (".mid", ".wav", ".flac", ".png", ".mp4")
 
@@ -59,18 +59,18 @@ def write_piece(
 
         write_midi(piece, path)
     elif ending == ".png":
-        from streaming.scoreimage import draw_score
+        from streaming.picture.scoreimage import draw_score
 
         draw_score(piece, path)
     elif ending == ".mp4":
-        from streaming.render import Sound, render
-        from streaming.video import render_video
+        from streaming.playing.render import Sound, render
+        from streaming.programme.video import render_video
 
         with bar("drawing") as tell:
             blocks = render(heard or piece, sound or Sound(expression=True))
             render_video(piece, blocks, path, progress=tell)
     else:
-        from streaming.render import Sound, render_wav
+        from streaming.playing.render import Sound, render_wav
 
         with bar("playing") as tell:
             return render_wav(heard or piece, path, sound or Sound(expression=True), stems=stems, progress=tell)

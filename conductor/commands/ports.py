@@ -31,7 +31,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run_ports(args: argparse.Namespace) -> int:
     """List the ports; none is no error."""
-    from streaming.midiports import SystemPorts
+    from streaming.midi.ports import SystemPorts
 
     ports = SystemPorts()
     try:

@@ -156,7 +156,7 @@ def make_obs(options: ShowOptions) -> Obs | None:
     """
     if not options.obs_url or not options.nut_port:
         return None
-    from streaming.obs import ObsDirector
+    from streaming.obs.director import ObsDirector
 
     return ObsDirector(options.obs_url, options.obs_password, f"tcp://127.0.0.1:{options.nut_port}")
 

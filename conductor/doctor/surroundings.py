@@ -38,9 +38,9 @@ _TIMEX_BYTES, _UNSYNCHRONISED = 256, 5
 
 def soundfonts() -> Iterator[Finding]:
     """Samples to play in place of the synth, and what plays them."""
-    from streaming import fluid
     from streaming.errors import SoundFontError, SynthError
-    from streaming.sf2 import instruments_of
+    from streaming.soundfonts import fluid
+    from streaming.soundfonts.sf2 import instruments_of
 
     try:
         fluid.library()
@@ -67,7 +67,7 @@ def soundfonts() -> Iterator[Finding]:
 
 def midi() -> Iterator[Finding]:
     """Ports that notes can be sent to, and what offers them."""
-    from streaming.midiports import SystemPorts
+    from streaming.midi.ports import SystemPorts
 
     cards = Path("/proc/asound/cards")
     names = [line.split("]:")[1].strip() for line in _lines(cards) if "]:" in line]
@@ -109,7 +109,7 @@ def obs(url: str, password: str) -> Iterator[Finding]:
         password: for it.
     """
     from streaming.errors import ObsError
-    from streaming.obs_link import ObsLink
+    from streaming.obs.link import ObsLink
 
     try:
         link = ObsLink(url, password)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from conductor.wire.message import Message, NoteRow
 
-# (style, [(time_s, bpm)], beats in a bar), the order of streaming.notation.Score
+# (style, [(time_s, bpm)], beats in a bar), the order of streaming.performing.notation.Score
 ScoreRow = tuple[str | None, list[tuple[float, float]], float]
 
 # conductor -> player.

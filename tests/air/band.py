@@ -13,7 +13,7 @@ from conductor.crew import MIDI_OUT, Crew
 from conductor.take import Take, bed, take_of
 from conductor.workers import command
 from model.notes import Piece
-from streaming.midiout import MidiRoute
+from streaming.midi.out import MidiRoute
 
 M = TypeVar("M", bound=wire.Message)
 WAIT_S = 60.0

@@ -14,7 +14,7 @@ import pytest
 
 from conductor import wire
 from conductor.errors import WireError
-from streaming.obs import ObsDirector
+from streaming.obs.director import ObsDirector
 from tests.air.beeper import Beeper
 from tests.air.ingest import Ingest
 from tests.air.processes import Program, free_port, wait_for

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.stamp import read_flash, read_stamp
+from streaming.picture.stamp import read_flash, read_stamp
 
 # Above the quiet tone by 30 dB, below the beep by 10.
 _BEEP_LEVEL = 0.15

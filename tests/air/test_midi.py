@@ -13,8 +13,8 @@ import pytest
 
 from conductor import wire
 from model.notes import Note, Piece, TempoMark
-from streaming.midiclock import PULSE, START, STOP
-from streaming.midiout import MidiRoute
+from streaming.midi.clock import PULSE, START, STOP
+from streaming.midi.out import MidiRoute
 from streaming.ring import Ring
 from tests.air.band import Band, band, wait_for
 from tests.air.jack import Jack, Synth

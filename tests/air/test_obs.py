@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from streaming.errors import ObsError
-from streaming.obs import ObsDirector
-from streaming.obs_link import ObsFinalError, ObsLink, ObsRefusedError
-from streaming.obs_sources import FEED_INPUT, TEXT_INPUTS, feed_settings
+from streaming.obs.director import ObsDirector
+from streaming.obs.link import ObsFinalError, ObsLink, ObsRefusedError
+from streaming.obs.sources import FEED_INPUT, TEXT_INPUTS, feed_settings
 from tests.air.conftest import Chain
 from tests.air.studio import PASSWORD as OBS_PASSWORD
 from tests.fakes_obs import PASSWORD as FAKE_PASSWORD

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streaming.obs import ObsDirector
+from streaming.obs.director import ObsDirector
 from tests.air.conftest import Chain
 from tests.air.processes import wait_for
 from tests.air.recording import Recording, read

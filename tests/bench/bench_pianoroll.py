@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from model.instruments import INSTRUMENTS
 from model.notes import Note, TempoMark
-from streaming.encoder import SAMPLE_RATE, Encoder
-from streaming.pianoroll import PianoRoll, Scene
+from streaming.picture.pianoroll import PianoRoll, Scene
+from streaming.programme.encoder import SAMPLE_RATE, Encoder
 
 FPS = 30
 SECONDS = 12
@@ -65,7 +65,14 @@ def encode_share(roll: PianoRoll, scene: Scene) -> float:
 
 def main() -> int:
     """Print the table and the JSON line; 1 when the tests are red."""
-    tests = [sys.executable, "-m", "pytest", "-q", "tests/streaming/test_pianoroll.py", "tests/streaming/test_i420.py"]
+    tests = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "tests/streaming/picture/test_pianoroll.py",
+        "tests/streaming/picture/test_i420.py",
+    ]
     if subprocess.run(tests, capture_output=True, check=False).returncode:
         print("the picture's tests are red: nothing is reported")
         return 1

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.notes import Note, Piece
-from streaming.loudness import Meter, to_db
-from streaming.mixer import Master
+from streaming.mixing.loudness import Meter, to_db
+from streaming.mixing.mixer import Master
 from streaming.patches import Patch, library
-from streaming.playout import Playout
-from streaming.synth import Orchestra, Strike
+from streaming.playing.playout import Playout
+from streaming.synthesis.synth import Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, whole_blocks
 from tests.bench.phrases import phrase
 

@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 
 from conductor import wire
 from model.notes import Piece, TempoMark
-from streaming.midiclock import PULSE
-from streaming.midiout import CHANNELS, MidiRoute
-from streaming.midiports import SystemPorts
-from streaming.midisender import hurry
+from streaming.midi.clock import PULSE
+from streaming.midi.out import CHANNELS, MidiRoute
+from streaming.midi.ports import SystemPorts
+from streaming.midi.sender import hurry
 from streaming.notetape import Kind, NoteTape
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
@@ -40,7 +40,7 @@ from tests.air.jack import Jack, Synth
 from tests.bench.bench_render import dense
 from tests.bench.hardware import green
 
-TESTS = ("tests/streaming/test_midiout.py",)
+TESTS = ("tests/streaming/midi/test_midiout.py",)
 BPM = 120.0
 LEFT_OUT_MS = 150.0
 
@@ -147,7 +147,7 @@ async def on_air(run: Path, synth: Synth, seconds: float) -> dict[str, dict[str,
 
 def player_cost(seconds: float = 20.0) -> dict[str, float]:
     """Return what a block takes with and without the tape, in turn, and what telling of one note takes."""
-    from streaming.playout import Playout
+    from streaming.playing.playout import Playout
     from streaming.timeline import to_samples, whole_blocks
 
     piece = dense(seconds)

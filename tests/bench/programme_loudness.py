@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from model.midi import read_midi
 from model.notes import Piece
-from streaming.playout import Playout
+from streaming.playing.playout import Playout
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples, whole_blocks
 
 

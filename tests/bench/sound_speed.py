@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from model.instruments import BY_NAME
 from model.midi import read_midi
 from model.notes import Note, Piece
-from streaming.playout import Playout
+from streaming.playing.playout import Playout
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples, whole_blocks
 from tests.bench.hardware import described, facts
 

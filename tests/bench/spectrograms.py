@@ -21,7 +21,7 @@ from PIL import Image
 
 from model.notes import Note
 from streaming.patches import Patch, library
-from streaming.synth import Orchestra, Strike
+from streaming.synthesis.synth import Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
 
 matplotlib.use("Agg")

@@ -13,12 +13,12 @@ from conductor.setlist import Cue, Setlist, load_setlist
 from conductor.take import bed
 from conductor.wire import Load, decode, encode
 from model.midi import write_midi
-from streaming import fluid
 from streaming.errors import SynthError
-from streaming.sf2 import SYNTH
+from streaming.soundfonts import fluid
+from streaming.soundfonts.sf2 import SYNTH
 from tests.conductor.refusals import Printed, refusal
 from tests.model.making import tune
-from tests.streaming.soundfonts import write_soundfont
+from tests.streaming.soundfonts.making import write_soundfont
 
 SHOW = """\
 version: 1

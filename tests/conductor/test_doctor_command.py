@@ -15,9 +15,9 @@ from conductor.cli import main
 from conductor.commands import doctor
 from conductor.doctor import program, surroundings
 from conductor.doctor.finding import Check, Finding, ProbeError, examine, probe
-from streaming import fluid
 from streaming.errors import SynthError
-from tests.streaming.soundfonts import write_soundfont
+from streaming.soundfonts import fluid
+from tests.streaming.soundfonts.making import write_soundfont
 
 Printed = pytest.CaptureFixture[str]
 NOWHERE = "ws://127.0.0.1:9"

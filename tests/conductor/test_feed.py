@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from conductor import wire
-from streaming.nut import NutServer
+from streaming.picture.stamp import read_flash, read_stamp
+from streaming.programme.nut import NutServer
 from streaming.ring import Ring
-from streaming.stamp import read_flash, read_stamp
 from streaming.timeline import SAMPLE_RATE
 from tests.fakes_feed import Conversation, RingPlayer, feed_process
 

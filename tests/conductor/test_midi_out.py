@@ -22,7 +22,7 @@ from conductor.setlist import Setlist, load_setlist
 from conductor.show import Show
 from conductor.stage import RunFolder, ShowOptions
 from conductor.workers import command
-from streaming.midiout import CHANNELS, MidiRoute
+from streaming.midi.out import CHANNELS, MidiRoute
 from streaming.notetape import NoteTape
 from streaming.ring import Ring
 from tests.fakes import fake_commands

@@ -79,7 +79,7 @@ class Stage:
             self.send(c.Missed(request.cue.id, request.attempt, "no inspiration"))
 
     def obey(self) -> None:
-        """The player carries out what it was told, as `streaming.playout` does."""
+        """The player carries out what it was told, as `streaming.playing.playout` does."""
         while self.orders:
             match self.orders.popleft():
                 case c.QueueUp(numbers):

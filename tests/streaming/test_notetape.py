@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from model.notes import Note
-from streaming.deck import Begun, Over
-from streaming.midiout import CHANNELS, MidiOut, MidiRoute
-from streaming.mixer import LATENCY_SAMPLES
+from streaming.midi.out import CHANNELS, MidiOut, MidiRoute
+from streaming.mixing.mixer import LATENCY_SAMPLES
 from streaming.notetape import Kind, NoteTape, Record
-from streaming.playout import Playout
+from streaming.playing.deck import Begun, Over
+from streaming.playing.playout import Playout
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
 SECOND = SAMPLE_RATE

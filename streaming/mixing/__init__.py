@@ -1,0 +1,1 @@
+"""Where instruments stand, in which room, how loud, and the last stage before the air."""

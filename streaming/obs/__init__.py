@@ -1,0 +1,1 @@
+"""OBS as the show wants it."""

@@ -1,0 +1,1 @@
+"""The piano roll and all that is written on it."""

@@ -1,0 +1,209 @@
+"""The keyboard the notes fall on: where each key lies, and how it looks dark and lit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import skia
+from numpy.typing import NDArray
+
+from model.notes import Note
+from streaming.picture import theme
+
+LOWEST, HIGHEST = 21, 108
+# Fewer white keys than these look like a toy.
+_LEAST_WHITE_KEYS = 29
+_BLACK = frozenset({1, 3, 6, 8, 10})
+# Black keys do not sit in the middle between their neighbours.
+_BLACK_SHIFT = {1: -0.10, 3: 0.10, 6: -0.13, 8: 0.0, 10: 0.13}
+_BLACK_WIDTH = 0.58
+_BLACK_LENGTH = 0.62
+
+# Drums play on pads at the left of the keyboard: name, General MIDI keys.
+PADS: tuple[tuple[str, frozenset[int]], ...] = (
+    ("kick", frozenset({35, 36})),
+    ("snare", frozenset({37, 38, 39, 40})),
+    ("toms", frozenset({41, 43, 45, 47, 48, 50, *range(60, 69)})),
+    ("hat", frozenset({42, 44, 46, 69, 70, 82})),
+    ("cymbal", frozenset({49, 51, 52, 53, 55, 57, 59, 80, 81})),
+)
+
+
+def is_black(pitch: int) -> bool:
+    """Return whether a MIDI pitch is a black key."""
+    return pitch % 12 in _BLACK
+
+
+def pad_of(key: int) -> int:
+    """Return the pad (index into `PADS`) of a General MIDI percussion key; unlisted ones go to the last."""
+    return next((i for i, (_, keys) in enumerate(PADS) if key in keys), len(PADS))
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A column a note falls in: left edge and width in pixels."""
+
+    x: float
+    width: float
+
+
+class Keyboard:
+    """The keys a piece needs, laid out over the width of the picture."""
+
+    def __init__(self, notes: tuple[Note, ...], width: int, top: int, height: int) -> None:
+        """Lay out the keyboard.
+
+        Args:
+            notes: of the piece; their range decides which keys are shown.
+            width: of the picture, in pixels.
+            top: y of the upper edge, where notes arrive.
+            height: in pixels.
+        """
+        self.width, self.top, self.height = width, top, height
+        pitches = [n.pitch for n in notes if n.instrument != "drums"]
+        self.low, self.high = _span(pitches)
+        self.has_pads = any(n.instrument == "drums" for n in notes)
+        pad_count = len(PADS) + 1
+        self._pad_width = round(width * 0.022) if self.has_pads else 0
+        self._left = self._pad_width * pad_count + (round(width * 0.012) if self.has_pads else 0)
+        whites = [p for p in range(self.low, self.high + 1) if not is_black(p)]
+        self._white_width = (width - self._left) / len(whites)
+        self._white_index = {pitch: i for i, pitch in enumerate(whites)}
+        self._shapes = {pitch: self._shape(pitch) for pitch in range(self.low, self.high + 1)}
+        self.picture = self._draw()
+
+    def fits(self, notes: tuple[Note, ...]) -> bool:
+        """Whether all notes have their key, or their pad, here."""
+        drums = any(n.instrument == "drums" for n in notes)
+        pitched = all(self.low <= n.pitch <= self.high for n in notes if n.instrument != "drums")
+        return pitched and (self.has_pads or not drums)
+
+    # --- where ---------------------------------------------------------------------
+
+    def lane(self, note: Note) -> Lane:
+        """Return the column a note falls in."""
+        if note.instrument == "drums":
+            return Lane(self._pad_width * pad_of(note.pitch) + 2.0, self._pad_width - 4.0)
+        pitch = min(max(note.pitch, self.low), self.high)
+        left, right = self.key_edges(pitch)
+        inset = 0.0 if is_black(pitch) else (right - left) * 0.13
+        return Lane(left + inset, right - left - 2 * inset)
+
+    def key_edges(self, pitch: int) -> tuple[float, float]:
+        """Return x of the left and right edge of a key in pixels."""
+        if is_black(pitch):
+            middle = self._left + (self._white_index_below(pitch) + 1 + _BLACK_SHIFT[pitch % 12]) * self._white_width
+            half = _BLACK_WIDTH * self._white_width / 2
+            return middle - half, middle + half
+        left = self._left + self._white_index[pitch] * self._white_width
+        return left, left + self._white_width
+
+    @property
+    def left(self) -> int:
+        """X of the lowest key in pixels; the pads are left of it."""
+        return self._left
+
+    def _white_index_below(self, pitch: int) -> int:
+        return self._white_index[pitch - 1]
+
+    # --- how it looks ----------------------------------------------------------------
+
+    def light(self, canvas: skia.Canvas, note: Note, colour: theme.Rgb, amount: float) -> None:
+        """Light the key (or pad) of a note.
+
+        Args:
+            canvas: in picture coordinates.
+            note: whose key.
+            colour: of its instrument.
+            amount: 0 (dark) to 1 (just struck).
+        """
+        paint = skia.Paint(AntiAlias=True)
+        if note.instrument == "drums":
+            lane = self.lane(note)
+            paint.setColor(theme.ink(theme.mix(colour, (255, 255, 255), 0.5 * amount), amount))
+            canvas.drawRoundRect(self._pad_rect(lane), 4, 4, paint)
+            return
+        pitch = min(max(note.pitch, self.low), self.high)
+        bottom = self.top + self.height * (_BLACK_LENGTH if is_black(pitch) else 1.0)
+        paint.setShader(
+            skia.GradientShader.MakeLinear(
+                [skia.Point(0, self.top), skia.Point(0, bottom)],
+                [
+                    theme.ink(theme.mix(colour, (255, 255, 255), 0.45 * amount), amount),
+                    theme.ink(colour, 0.85 * amount),
+                ],
+            )
+        )
+        canvas.drawPath(self._shapes[pitch], paint)
+
+    def _pad_rect(self, lane: Lane) -> skia.Rect:
+        return skia.Rect.MakeXYWH(lane.x, self.top + self.height * 0.10, lane.width, self.height * 0.78)
+
+    def _shape(self, pitch: int) -> skia.Path:
+        """The outline of a key; white keys leave room for their black neighbours, so that lighting one is one path."""
+        left, right = self.key_edges(pitch)
+        top, radius = float(self.top), max(1.5, self.height * 0.035)
+        path = skia.Path()
+        if is_black(pitch):
+            rect = skia.Rect.MakeLTRB(left, top, right, top + self.height * _BLACK_LENGTH)
+            path.addRoundRect(rect, [0, 0, 0, 0, radius, radius, radius, radius])
+            return path
+        rect = skia.Rect.MakeLTRB(left + 0.75, top, right - 0.75, top + self.height - 1)
+        path.addRoundRect(rect, [0, 0, 0, 0, radius, radius, radius, radius])
+        for neighbour in (pitch - 1, pitch + 1):
+            if is_black(neighbour) and self.low <= neighbour <= self.high:
+                n_left, n_right = self.key_edges(neighbour)
+                cut = skia.Path()
+                cut.addRect(skia.Rect.MakeLTRB(n_left - 1, top - 1, n_right + 1, top + self.height * _BLACK_LENGTH + 1))
+                path = skia.Op(path, cut, skia.PathOp.kDifference_PathOp) or path
+        return path
+
+    def _draw(self) -> NDArray[np.uint8]:
+        """The keyboard unlit, RGBA [height, width, 4]."""
+        picture = np.zeros((self.height, self.width, 4), np.uint8)
+        canvas = skia.Canvas(picture, colorType=skia.kRGBA_8888_ColorType)
+        canvas.clear(theme.ink((5, 6, 9)))
+        canvas.translate(0, -self.top)
+        white = skia.Paint(AntiAlias=True, Shader=self._shade((150, 150, 152), (214, 211, 204)))
+        black = skia.Paint(AntiAlias=True, Shader=self._shade((42, 44, 52), (16, 17, 21), _BLACK_LENGTH))
+        for pitch, shape in self._shapes.items():
+            canvas.drawPath(shape, black if is_black(pitch) else white)
+            if pitch % 12 == 0:
+                left, right = self.key_edges(pitch)
+                theme.draw_text(
+                    canvas,
+                    f"C{pitch // 12 - 1}",
+                    (left + right) / 2,
+                    self.top + self.height * 0.93,
+                    self.height * 0.12,
+                    theme.ink((60, 62, 70), 0.8),
+                    align=0.5,
+                )
+        if self.has_pads:
+            self._draw_pads(canvas)
+        return picture
+
+    def _draw_pads(self, canvas: skia.Canvas) -> None:
+        paint = skia.Paint(AntiAlias=True, Color=theme.ink((34, 37, 46)))
+        for index in range(len(PADS) + 1):
+            lane = Lane(self._pad_width * index + 2.0, self._pad_width - 4.0)
+            canvas.drawRoundRect(self._pad_rect(lane), 4, 4, paint)
+
+    def _shade(self, upper: theme.Rgb, lower: theme.Rgb, length: float = 1.0) -> skia.Shader:
+        ends = [skia.Point(0, self.top), skia.Point(0, self.top + self.height * length)]
+        return skia.GradientShader.MakeLinear(ends, [theme.ink(upper), theme.ink(lower)])
+
+
+def _span(pitches: list[int]) -> tuple[int, int]:
+    """The lowest and highest key to show: both white, at least `_LEAST_WHITE_KEYS` of them."""
+    low, high = min(pitches, default=48), max(pitches, default=84)
+    low, high = max(LOWEST, low - 1), min(HIGHEST, high + 1)
+    down = True
+    while is_black(low) or is_black(high) or sum(not is_black(p) for p in range(low, high + 1)) < _LEAST_WHITE_KEYS:
+        if is_black(low) or (not is_black(high) and (down or high >= HIGHEST) and low > LOWEST):
+            low -= 1
+        else:
+            high += 1
+        down = not down
+    return low, high

@@ -1,0 +1,1 @@
+"""The voices that pyo plays: tables, strings, drums, and the orchestra made of them."""
