@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model import instruments
 from streaming.cache import cache_folder, keep_arrays
-from streaming.patches import Library, Patch, library, zones
+from streaming.patches import Library, Patch, library, recipe, zones
 from streaming.patches.recipe import MIDDLE_VELOCITY, StringSound, ToneSound
+from streaming.synthesis import percussion, strings, wavetables
 from streaming.synthesis.percussion import make
 from streaming.synthesis.strings import struck
 from streaming.synthesis.wavetables import Sound, Table, burst, halo, held
@@ -103,13 +105,7 @@ def _single(table: Table) -> Table:
 def _key(seed: int, patches: Library) -> str:
     """Return a name that changes whenever the tables would."""
     digest = hashlib.sha256(f"{seed} {np.__version__} {patches.patches!r}".encode())
-    rooms = (
-        model.instruments,
-        streaming.patches.recipe,
-        streaming.synthesis.percussion,
-        streaming.synthesis.strings,
-        streaming.synthesis.wavetables,
-    )
+    rooms = (instruments, recipe, percussion, strings, wavetables)
     for module in rooms:
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:16]
