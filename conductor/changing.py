@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from conductor import cue as c
 from conductor.cue import PLAYABLE, Draft, Phase, RefusalError, Slot, State
-from conductor.schema import MAX_SEED
+from conductor.setlist.values import MAX_SEED
 
 # With less to come, a change is not worth hearing.
 LEAST_LEFT_S = 15.0

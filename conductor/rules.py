@@ -13,8 +13,8 @@ from itertools import zip_longest
 from conductor import changing
 from conductor import cue as c
 from conductor.cue import OVER, PLAYABLE, Action, Draft, Event, Phase, RefusalError, Slot, State
-from conductor.schema import MAX_SEED
 from conductor.setlist import Cue, Endless
+from conductor.setlist.values import MAX_SEED
 
 RETRIES = 2
 # No sign of life from composing for so long: cancel it and try again.

@@ -95,7 +95,7 @@ def _sound(args: argparse.Namespace) -> Sound | None:
         raise UsageError(f"--tail {args.tail:g}: give seconds, from 0 to 600")
     if not sounds:
         return None
-    from conductor.banks import bank_of, bank_trouble
+    from conductor.setlist.banks import bank_of, bank_trouble
     from streaming.playing.render import Sound
     from streaming.soundfonts.sf2 import SYNTH
 

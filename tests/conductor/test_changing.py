@@ -14,8 +14,8 @@ from conductor.change import wish_of
 from conductor.changing import LEAD_S, LEAST_LEFT_S, STALL_S
 from conductor.cue import Phase, RefusalError, Slot, State
 from conductor.rules import step
-from conductor.schema import Follow
 from conductor.setlist import Cue
+from conductor.setlist.values import Follow
 from tests.conductor.test_rules import Stage, stage
 
 JAZZ = wish_of({"style": "jazz"})

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from conductor import cue as c
 from conductor.cue import OVER, Phase, State
 from conductor.rules import RETRIES, STALL_S, attempt_seed, draw, step
-from conductor.schema import Follow
 from conductor.setlist import Cue, Endless, Setlist
+from conductor.setlist.values import Follow
 
 
 def setlist(*follows: str, ahead: int = 2, endless: Endless | None = None) -> Setlist:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.errors import SetlistError
-from conductor.schema import parse_duration
 from conductor.setlist import Cue, Setlist, load_setlist
+from conductor.setlist.values import parse_duration
 from model.composing.blend import Blend, Morph
 from model.composing.course import Course
 from model.composing.prompt import Prompt

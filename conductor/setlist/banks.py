@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conductor.yamlfile import Mistake, YamlFile, nearest
+from conductor.setlist.yamlfile import Mistake, YamlFile, nearest
 from streaming.errors import SynthError
 from streaming.soundfonts import fluid
 from streaming.soundfonts.sf2 import SYNTH, instruments_of

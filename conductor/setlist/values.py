@@ -1,15 +1,15 @@
-"""How a setlist is written: its keys, and what their values may be."""
+"""How the values of a setlist are written, and what they may be."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator
 
-from conductor.yamlfile import did_you_mean, nearest
+from conductor.setlist.yamlfile import did_you_mean, nearest
 from model.composing.blend import Style, style_of
 from model.composing.course import Course, density_of, energy_of
 from model.composing.prompt import LONGEST_S, MOST_CANDIDATES, MOST_INSTRUMENTS, SHORTEST_S, SILENCE_S, key_of
@@ -17,7 +17,6 @@ from model.errors import PromptError
 from model.instruments import BY_NAME, GROUPS, members
 from model.language.vocabulary import OWN_STYLES, STYLES
 from streaming.midi.out import EARLIEST_MS, LATEST_MS
-from streaming.soundfonts.sf2 import SYNTH
 
 MAX_HANG_S = 30.0
 MORPH_S = (2.0, 120.0)
@@ -195,144 +194,3 @@ Instruments = Annotated[tuple[str, ...], PlainValidator(_instruments)]
 Text = Annotated[str, BeforeValidator(_text)]
 Candidates = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-
-
-class Part(BaseModel):
-    """Base of all parts: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class LoudnessPart(Part):
-    """`show.loudness`."""
-
-    lufs: Annotated[float, Field(ge=-30, le=-8)] = -14.0
-    dbtp: Annotated[float, Field(ge=-9, le=-0.5)] = -1.0
-
-
-class ShowPart(Part):
-    """`show`."""
-
-    title: Annotated[str, Field(min_length=1, max_length=200)] = "Untitled show"
-    loudness: LoudnessPart = LoudnessPart()
-    ahead: Annotated[int, Field(ge=1, le=20)] = 2
-
-
-class SoundPart(Part):
-    """`sound`: which instruments play."""
-
-    bank: Text = SYNTH
-
-
-class ControlsPart(Part):
-    """How a piece should be: in `defaults`, in a cue, in `endless`."""
-
-    key: Key = None
-    density: Density = None
-    energy: Energy = None
-    tempo: Tempo | None = None
-    form: Text | None = None
-    silence: Silence | None = None
-
-
-class DefaultsPart(ControlsPart):
-    """`defaults`: for every cue that does not say otherwise."""
-
-    style: StyleValue = None
-    duration: Duration = DEFAULT_DURATION_S
-    candidates: Candidates = 4
-    follow: FollowValue = AUTO
-    instruments: Instruments = ()
-    expression: Expression = True
-
-
-class PromptPart(Part):
-    """`prompt`: music the piece begins with, one of a MIDI file, a shipped opening, and tokens."""
-
-    midi: Text | None = None
-    opening: Text | None = None
-    tokens: str | None = None
-    notes: Annotated[int, Field(ge=1, le=2000)] | None = None
-    seconds: Seconds | None = None
-
-    @model_validator(mode="after")
-    def _of_one_kind(self) -> Self:
-        said = [name for name in ("midi", "opening", "tokens") if getattr(self, name) is not None]
-        if len(said) != 1:
-            raise ValueError(f"give one of midi, opening and tokens, not {' and '.join(said) or 'none of them'}")
-        return self
-
-
-class ObsPart(Part):
-    """`obs`."""
-
-    scene: str
-
-
-class CuePart(ControlsPart):
-    """One of `cues`."""
-
-    id: Text | None = None
-    number: Text | None = None
-    name: Text | None = None
-    style: StyleValue = None
-    instruments: Instruments | None = None
-    prompt: PromptPart | None = None
-    seed: Seed | None = None
-    duration: Duration | None = None
-    candidates: Candidates | None = None
-    follow: FollowValue | None = None
-    obs: ObsPart | None = None
-    sound: SoundPart | None = None
-    expression: Expression | None = None
-    notes: str = ""
-
-
-class EndlessPart(ControlsPart):
-    """`endless`."""
-
-    styles: dict[str, Annotated[float, Field(gt=0, le=1000)]]
-    instruments: Instruments | None = None
-    duration: Duration | None = None
-    candidates: Candidates | None = None
-    sound: SoundPart | None = None
-    expression: Expression | None = None
-    seed: Seed | None = None
-    poll: Any = None
-
-
-class MidiPart(Part):
-    """`midi`: a port that the show's notes are sent to."""
-
-    port: Annotated[Text, Field(min_length=1)]
-    channels: Channels | None = None
-    clock: bool = False
-    latency: Latency = 0.0
-    programs: bool = False
-
-
-class SetlistPart(Part):
-    """The whole file."""
-
-    version: Literal[1]
-    show: ShowPart = ShowPart()
-    sound: SoundPart = SoundPart()
-    defaults: DefaultsPart = DefaultsPart()
-    cues: list[CuePart] = []
-    endless: EndlessPart | None = None
-    midi: MidiPart | None = None
-
-
-# Which keys are known where, for "did you mean".
-PARTS: dict[str, type[Part]] = {
-    "": SetlistPart,
-    "show": ShowPart,
-    "loudness": LoudnessPart,
-    "defaults": DefaultsPart,
-    "cues": CuePart,
-    "prompt": PromptPart,
-    "obs": ObsPart,
-    "sound": SoundPart,
-    "endless": EndlessPart,
-    "midi": MidiPart,
-}

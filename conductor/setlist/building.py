@@ -1,0 +1,99 @@
+"""From the parts of a setlist to its plan: defaults, names, seeds."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+
+from conductor.setlist.banks import bank_of
+from conductor.setlist.parts import ControlsPart, MidiPart, PromptPart, SetlistPart
+from conductor.setlist.plan import Controls, Cue, Endless, Setlist
+from conductor.setlist.values import AUTO, MAX_SEED
+from streaming.midi.out import CHANNELS, MidiRoute
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w]+", "-", text.lower()).strip("-")
+
+
+def _controls(part: ControlsPart, defaults: ControlsPart) -> Controls:
+    """Return what a part says, or the defaults; `key: null` takes a default back."""
+    said = {
+        name: getattr(part if name in part.model_fields_set else defaults, name) for name in ControlsPart.model_fields
+    }
+    nothing = Controls()
+    return Controls(
+        key=said["key"],
+        density=said["density"],
+        energy=said["energy"],
+        tempo_bpm=said["tempo"],
+        form=said["form"] or nothing.form,
+        silence_s=said["silence"] or nothing.silence_s,
+    )
+
+
+def build(parts: SetlistPart, path: Path) -> Setlist:
+    """Return the plan of a setlist whose parts are right each by itself.
+
+    Args:
+        parts: as written.
+        path: of the file; other files are named from its folder.
+    """
+    taken = {cue.id for cue in parts.cues if cue.id}
+    cues: list[Cue] = []
+    for index, part in enumerate(parts.cues, start=1):
+        style = part.style if "style" in part.model_fields_set else parts.defaults.style
+        name = part.name or (str(style) if style else "Untitled").replace("_", " ").title()
+        cue_id = part.id or _slug(name) or f"cue-{index}"
+        while not part.id and cue_id in taken:
+            cue_id = f"{cue_id}-{index}"
+        taken.add(cue_id)
+        # No seed given: one of its own that is the same at every start.
+        seed = zlib.crc32(f"{parts.show.title}/{cue_id}".encode()) % MAX_SEED if part.seed is None else part.seed
+        prompt = part.prompt or PromptPart.model_construct()
+        follow = part.follow or parts.defaults.follow
+        if index == 1 and follow.kind == "morph":
+            follow = AUTO
+        cues.append(
+            Cue(
+                id=cue_id,
+                number=part.number or str(index),
+                name=name,
+                style=style,
+                instruments=parts.defaults.instruments if part.instruments is None else part.instruments,
+                controls=_controls(part, parts.defaults),
+                opening=str((path.parent / prompt.midi).resolve()) if prompt.midi else prompt.opening,
+                opening_notes=prompt.notes,
+                opening_s=prompt.seconds,
+                opening_tokens=prompt.tokens,
+                seed=seed,
+                duration_s=part.duration or parts.defaults.duration,
+                candidates=part.candidates or parts.defaults.candidates,
+                follow=follow,
+                scene=part.obs.scene if part.obs else None,
+                bank=bank_of((part.sound or parts.sound).bank, path.parent),
+                expression=parts.defaults.expression if part.expression is None else part.expression,
+                notes=part.notes,
+            )
+        )
+    endless = None
+    if wish := parts.endless:
+        endless = Endless(
+            styles=tuple(wish.styles.items()),
+            instruments=parts.defaults.instruments if wish.instruments is None else wish.instruments,
+            duration_s=wish.duration or parts.defaults.duration,
+            candidates=wish.candidates or parts.defaults.candidates,
+            controls=_controls(wish, parts.defaults),
+            seed=wish.seed,
+            bank=bank_of((wish.sound or parts.sound).bank, path.parent),
+            expression=parts.defaults.expression if wish.expression is None else wish.expression,
+        )
+    loudness = (parts.show.loudness.lufs, parts.show.loudness.dbtp)
+    return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path, _midi(parts.midi), loudness)
+
+
+def _midi(wish: MidiPart | None) -> MidiRoute | None:
+    if wish is None:
+        return None
+    return MidiRoute(wish.port, wish.channels or CHANNELS, wish.clock, wish.latency, wish.programs)

@@ -1,0 +1,176 @@
+"""What a checked setlist says: cues as planned, and what is drawn when they are over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from conductor.setlist.values import AUTO, DEFAULT_DURATION_S, Follow
+from model.composing.blend import Style, plain_style, style_of
+from model.composing.course import Course, density_of, energy_of
+from model.composing.prompt import Prompt
+from streaming.midi.out import MidiRoute
+from streaming.soundfonts.sf2 import SYNTH
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """How a piece should be; None leaves it to the model.
+
+    Attributes:
+        key: such as `D_minor`.
+        density: notes a second, over time.
+        energy: mean velocity, over time.
+        tempo_bpm: quarter notes a minute.
+        form: order of its sections.
+        silence_s: the longest silence.
+    """
+
+    key: str | None = None
+    density: Course | None = None
+    energy: Course | None = None
+    tempo_bpm: float | None = None
+    form: str = "auto"
+    silence_s: float = 2.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        courses = {
+            name: course and course.plain for name, course in (("density", self.density), ("energy", self.energy))
+        }
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, **courses}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Controls:
+        """Return the controls that `as_dict` told."""
+        return cls(**{**values, "density": density_of(values["density"]), "energy": energy_of(values["energy"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One piece of the show, as planned.
+
+    Attributes:
+        id: unique in the show.
+        number: as the operator calls it.
+        name: for the audience.
+        style: one of the vocabulary, a blend, a change; None leaves it to the model.
+        instruments: names of single instruments; empty leaves it to the model.
+        controls: how the piece should be.
+        opening: MIDI file, or name of a shipped opening, that the piece begins with.
+        opening_notes: how many of its notes; None: all that fit.
+        opening_s: how many of its seconds.
+        opening_tokens: text of tokens the piece begins with.
+        seed: 0 to 2**31 - 1.
+        duration_s: length wanted.
+        candidates: how many takes the composer chooses from.
+        follow: how it starts.
+        scene: OBS scene to show while it plays.
+        bank: path of the SoundFont that plays it, or `synth`.
+        expression: whether it is played as people would, or exactly as written.
+        notes: for the operator.
+        drawn: whether the endless part drew it, in place of a person.
+    """
+
+    id: str
+    number: str
+    name: str
+    style: Style | None = None
+    instruments: tuple[str, ...] = ()
+    controls: Controls = Controls()
+    opening: str | None = None
+    opening_notes: int | None = None
+    opening_s: float | None = None
+    opening_tokens: str | None = None
+    seed: int = 0
+    duration_s: float = DEFAULT_DURATION_S
+    candidates: int = 4
+    follow: Follow = AUTO
+    scene: str | None = None
+    bank: str = SYNTH
+    expression: bool = True
+    notes: str = ""
+    drawn: bool = False
+
+    def prompt(self, seed: int) -> Prompt:
+        """Return what the composer is asked for."""
+        return Prompt(
+            style=self.style,
+            instruments=self.instruments,
+            duration_s=self.duration_s,
+            candidates=self.candidates,
+            seed=seed,
+            opening=self.opening,
+            opening_notes=self.opening_notes,
+            opening_s=self.opening_s,
+            opening_tokens=self.opening_tokens,
+            title=self.name,
+            **{f.name: getattr(self.controls, f.name) for f in fields(self.controls)},
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, but for how it starts."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "follow"}
+        return {**plain, "style": plain_style(self.style), "controls": self.controls.as_dict()}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Cue:
+        """Return the cue that `as_dict` told."""
+        return cls(
+            **{
+                **values,
+                "style": style_of(values["style"]),
+                "instruments": tuple(values["instruments"]),
+                "controls": Controls.of(values["controls"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """What is drawn when the list is over.
+
+    Attributes:
+        styles: (style, weight) pairs; weights above 0.
+        instruments: as in `Cue`.
+        duration_s: length of each piece.
+        candidates: takes a piece is chosen from.
+        controls: as in `Cue`.
+        seed: of the drawing; None: another order at every start.
+        bank, expression: as in `Cue`.
+    """
+
+    styles: tuple[tuple[str, float], ...]
+    instruments: tuple[str, ...] = ()
+    duration_s: float = DEFAULT_DURATION_S
+    candidates: int = 4
+    controls: Controls = Controls()
+    seed: int | None = None
+    bank: str = SYNTH
+    expression: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Setlist:
+    """A checked setlist.
+
+    Attributes:
+        ahead: how many pieces are composed before their moment.
+        midi: where notes go, too.
+        loudness: of the programme in LUFS, and its ceiling in dBTP.
+    """
+
+    title: str
+    cues: tuple[Cue, ...]
+    endless: Endless | None = None
+    ahead: int = 2
+    path: Path = Path("setlist.yaml")
+    midi: MidiRoute | None = None
+    loudness: tuple[float, float] = (-14.0, -1.0)
+
+    @property
+    def banks(self) -> list[str]:
+        """The SoundFonts it asks for, the first one first."""
+        asked = [cue.bank for cue in self.cues] + ([self.endless.bank] if self.endless else [])
+        return [bank for bank in dict.fromkeys(asked) if bank != SYNTH]
