@@ -21,6 +21,7 @@ from conductor.cue import Phase, State
 from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
+from conductor.onair import OnAir
 from conductor.resume import KEY, restore, save
 from conductor.revision import Revisions
 from conductor.rules import step
@@ -69,7 +70,6 @@ class Show:
         self.changed: list[Callable[[], None]] = []
         self.state: State = c.begin(setlist, seed=secrets.randbelow(2**31), unattended=options.fast)
         self._clock: Clock = clock or SystemClock()
-        self._obs = obs
         self._events: deque[c.Event] = deque()
         self._busy = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +88,7 @@ class Show:
             banks=setlist.banks,
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
+        self.on_air = OnAir(options, self.crew, self.chronicle, obs)
         self.commissions = Commissions(
             library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
         )
@@ -158,7 +159,7 @@ class Show:
             self._busy = False
         if self.state != before:
             self._save()
-            self._tell()
+            self.on_air.tell(self.state)
             for notify in self.changed:
                 notify()
 
@@ -227,9 +228,8 @@ class Show:
                 self._player_asked = False
                 self.event(c.PlayerUp(number))
                 self.chronicle.first_sound()
-            case wire.FeedStatus(readers=readers):
-                if self._obs:
-                    self._obs.feed_readers(readers)
+            case wire.FeedStatus():
+                self.on_air.hear(message)
             case wire.PortNews(there, text):
                 (self.chronicle.say if there else self.chronicle.warn)(text)
                 self.chronicle.log("midi", detail=text)
@@ -262,15 +262,6 @@ class Show:
             case "player":
                 self.revisions.lost(name)
                 self.event(c.PlayerLost())
-
-    def _tell(self) -> None:
-        """Tell the feed and OBS what is on and what is next."""
-        live, standby = self.state.live, self.state.standby
-        waits = standby and standby.cue.follow.kind == "hold" and not self.state.unattended
-        coming = f"{standby.cue.name}{' (on cue)' if waits else ''}" if standby else ""
-        self.crew.tell_next(coming)
-        if self._obs:
-            self._obs.wanted(scene=live.cue.scene if live else None, now=live.cue.name if live else "", next=coming)
 
     # --- from beginning to end ---
 
@@ -323,8 +314,8 @@ class Show:
             for task in (*starting, ending):
                 task.cancel()
             await asyncio.gather(*starting, ending, return_exceptions=True)
-        if self._obs and not self._end.is_set():
-            self._spawn(self._start_obs(self._obs))
+        if not self._end.is_set():
+            self._spawn(self._go_on_air())
 
     async def _watch(self, name: str) -> None:
         """Start a worker beside the show; without the composer nothing will ever be played, and it ends."""
@@ -337,17 +328,9 @@ class Show:
                 self._failure = str(error)
                 self._end.set()
 
-    async def _start_obs(self, obs: Obs) -> None:
-        if self.options.stream:
-            obs.wanted(streaming=True)
-        there = await obs.start()
-        feed = f"tcp://127.0.0.1:{self.options.nut_port}"
-        self.chronicle.say(
-            f"OBS at {self.options.obs_url} shows the programme"
-            if there
-            else f"OBS is not at {self.options.obs_url}; the show goes on, OBS may come later (feed: {feed})"
-        )
-        self._tell()
+    async def _go_on_air(self) -> None:
+        await self.on_air.start()
+        self.on_air.tell(self.state)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -388,10 +371,7 @@ class Show:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._obs:
-            if self.options.stream:
-                self._obs.wanted(streaming=False)
-            await self._obs.close()
+        await self.on_air.close()
         await self.crew.stop(1.0 if self._hurry.is_set() else 5.0)
         self.chronicle.log("end")
         with contextlib.suppress(LibraryError):
