@@ -16,45 +16,26 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from streaming.errors import ObsError
-from streaming.obs.link import ObsFinalError, ObsLink, ObsRefusedError, parse_url
-from streaming.obs.sources import Wanted, apply_scene, apply_streaming, apply_text, ensure_feed, restart_feed
+from streaming.obs.keeper import Keeper
+from streaming.obs.link import ObsFinalError, ObsLink, parse_url, version_of
+from streaming.obs.meters import Meters
+from streaming.obs.outputs import Roll
+from streaming.obs.sources import FEED_INPUT
+from streaming.obs.vigil import SoundVigil
+from streaming.obs.wanted import AUDIO_OFFSET_MS, ObsState, Wanted
 
 log = logging.getLogger(__name__)
 
-# Health is looked at this often while nothing changes.
+# What is wanted is looked after this often while nothing changes ...
 PULSE_S = 5.0
-# And this often while a stream begins or ends.
+# ... and how OBS is, this often ...
+LOOK_S = 1.0
+# ... or this often while a stream begins or ends.
 SETTLING_S = 0.25
-# A feed input without a reader is given this long between two restarts: OBS needs 2-3 s.
-FEED_RESTART_EVERY_S = 6.0
-
-
-@dataclass(frozen=True, slots=True)
-class ObsState:
-    """What is known of OBS.
-
-    Attributes:
-        available: whether OBS is connected and does as wanted.
-        reason: why not, in one line for a person; empty when available.
-        version: of OBS, empty until it was reached once.
-        scene: the scene on program.
-        streaming: whether OBS streams now.
-        reconnecting: whether OBS tries to reach its ingest again.
-        skipped_frames, total_frames: of the stream, by OBS's count.
-    """
-
-    available: bool = False
-    reason: str = "not started"
-    version: str = ""
-    scene: str = ""
-    streaming: bool = False
-    reconnecting: bool = False
-    skipped_frames: int = 0
-    total_frames: int = 0
 
 
 class ObsDirector:
@@ -64,12 +45,14 @@ class ObsDirector:
         url: ws://HOST:PORT of OBS's WebSocket server.
         password: of that server; empty where it asks for none.
         feed_url: where OBS reads the programme, such as tcp://127.0.0.1:19003.
-        audio_offset_ms: delay of the programme's sound in OBS; OBS 29 shows the picture 13 to 41 ms
-            late, another amount at every start, and 20 is the middle of it.
+        audio_offset_ms: delay of the programme's sound in OBS.
+        roll_after_s: age at which a broadcast that the show began is ended and begun anew; None: never.
         on_change: called with the new state, in the event loop that called `start`.
+        on_news: called there with a line for a person and whether it is good news; None: the log is told.
         timeout_s: for every reply of OBS.
         backoff_s: shortest and longest pause between two tries to connect.
         rng: of the jitter in these pauses.
+        clock: in seconds, monotonic.
 
     Raises:
         ObsError: the address is not one.
@@ -81,11 +64,14 @@ class ObsDirector:
         password: str = "",
         feed_url: str = "tcp://127.0.0.1:19003",
         *,
-        audio_offset_ms: int = 20,
+        audio_offset_ms: int = AUDIO_OFFSET_MS,
+        roll_after_s: float | None = None,
         on_change: Callable[[ObsState], None] | None = None,
+        on_news: Callable[[str, bool], None] | None = None,
         timeout_s: float = 3.0,
         backoff_s: tuple[float, float] = (1.0, 30.0),
         rng: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         parse_url(url)
         self._url = url
@@ -93,19 +79,23 @@ class ObsDirector:
         self._timeout_s = timeout_s
         self._backoff_s = backoff_s
         self._rng = rng or random.Random()
+        self._clock = clock
         self._on_change = on_change
+        self.on_news = on_news
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        # Guards what both threads touch: wanted, revision, closing, feed restart, state.
+        # Guards what both threads touch: wanted, revision, closing, readers, seam, state.
         self._changed = threading.Condition()
         self._wanted = Wanted(feed_url=feed_url, audio_offset_ms=audio_offset_ms)
         self._revision = 0
-        self._restart_feed = False
-        self._feed_restarted_at_s = -FEED_RESTART_EVERY_S
         self._readers_missing = 0
+        self._seam = False
         self._closing = False
         self._state = ObsState()
         self._tried = asyncio.Event()
+        self._sound = SoundVigil(clock)
+        # Outlives a connection: a broadcast goes on while OBS is out of reach.
+        self._roll = Roll(roll_after_s, clock)
         # Only the thread counts these: tries in a row that failed.
         self._failures = 0
 
@@ -139,6 +129,9 @@ class ObsDirector:
         now: str | None = None,
         next: str | None = None,  # noqa: A002  # the show's word
         streaming: bool | None = None,
+        recording: bool | None = None,
+        volume_db: float | None = None,
+        audio_offset_ms: int | None = None,
     ) -> None:
         """Say what is wanted from now on; what is None stays as it was wanted before.
 
@@ -147,17 +140,22 @@ class ObsDirector:
             now: text of the source that tells what plays.
             next: text of the source that tells what comes.
             streaming: whether OBS streams; False stops it.
+            recording: whether OBS records; False stops it.
+            volume_db: of the programme in OBS's mixer, -100 to 26.
+            audio_offset_ms: delay of the programme's sound, -950 to 20000.
         """
+        said: dict[str, Any] = {
+            "scene": scene,
+            "now": now,
+            "next": next,
+            "streaming": streaming,
+            "recording": recording,
+            "volume_db": volume_db,
+            "audio_offset_ms": audio_offset_ms,
+        }
         with self._changed:
-            before = self._wanted
-            wanted = replace(
-                before,
-                scene=before.scene if scene is None else scene,
-                now=before.now if now is None else now,
-                next=before.next if next is None else next,
-                streaming=before.streaming if streaming is None else streaming,
-            )
-            if wanted != before:
+            wanted = replace(self._wanted, **{name: value for name, value in said.items() if value is not None})
+            if wanted != self._wanted:
                 self._wanted = wanted
                 self._revision += 1
                 self._changed.notify()
@@ -171,12 +169,22 @@ class ObsDirector:
         """
         with self._changed:
             self._readers_missing = 0 if readers else self._readers_missing + 1
-            due_s = self._feed_restarted_at_s + FEED_RESTART_EVERY_S
-            if self._readers_missing >= 2 and self._state.available and time.monotonic() >= due_s:
-                self._feed_restarted_at_s = time.monotonic()
-                self._readers_missing = 0
-                self._restart_feed = True
+            if self._readers_missing >= 2:
                 self._changed.notify()
+
+    def played(self, peak_db: float) -> None:
+        """Tell the peak of the programme since the last call, dBFS: silence in OBS is a fault only where this is not.
+
+        Args:
+            peak_db: -120 to 0; several times a second.
+        """
+        self._sound.played(peak_db)
+
+    def seam(self) -> None:
+        """Tell that a piece has ended: a broadcast that is old enough is rolled now."""
+        with self._changed:
+            self._seam = True
+            self._changed.notify()
 
     async def close(self) -> None:
         """Carry out what was wanted last, if OBS is there, and let go of it; a stream goes on unless unwanted."""
@@ -199,7 +207,7 @@ class ObsDirector:
                 finally:
                     link.close()
             except ObsFinalError as error:
-                log.warning("%s", error)
+                self._tell(f"{error}; OBS is left alone until the show is started again", False)
                 self._report(ObsState(reason=str(error), version=self.state.version))
                 return
             except ObsError as error:
@@ -212,96 +220,87 @@ class ObsDirector:
 
     def _serve(self, link: ObsLink) -> None:
         """Keep OBS as wanted until the link breaks or the show ends."""
-        version = str(link.request("GetVersion").get("obsVersion", ""))
-        done: Wanted | None = None
-        refused: set[str] = set()
-        while True:
-            with self._changed:
-                wanted, revision, closing = self._wanted, self._revision, self._closing
-                restart, self._restart_feed = self._restart_feed, False
-            self._reconcile(link, wanted, done, restart, refused)
-            if done is None:
-                log.info("OBS %s is connected", version)
-            done, self._failures = wanted, 0
-            if closing:
-                self._report(self._look(link, version))
-                return
-            self._watch(link, version, wanted.streaming, revision)
+        version = version_of(link)
+        meters = Meters(self._url, self._password, (FEED_INPUT,), clock=self._clock)
+        keeper = Keeper(link, version, meters, self._sound, self._roll, self._tell, self._clock)
+        connected = False
+        try:
+            while True:
+                with self._changed:
+                    wanted, revision, closing = self._wanted, self._revision, self._closing
+                keeper.reconcile(wanted)
+                if not connected:
+                    self._tell(f"OBS {version} at {self._url} shows the programme", True)
+                connected, self._failures = True, 0
+                if closing:
+                    self._report(keeper.look(wanted))
+                    return
+                self._watch(keeper, wanted, revision)
+        finally:
+            meters.close()
 
-    def _watch(self, link: ObsLink, version: str, streaming: bool | None, revision: int) -> None:
-        """Tell how OBS is, until there is something to do or a pulse is over."""
+    def _watch(self, keeper: Keeper, wanted: Wanted, revision: int) -> None:
+        """Look after OBS, until there is something to do or a pulse is over."""
 
         def due() -> bool:
-            return self._revision != revision or self._restart_feed or self._closing
+            return self._revision != revision or self._closing or self._seam or self._unread
 
         until_s = time.monotonic() + PULSE_S
         while (rest_s := until_s - time.monotonic()) > 0:
-            state = self._look(link, version)
-            self._report(state)
-            # A stream begins and ends in its own time; whoever waits for it should not wait for the next pulse.
-            settled = streaming is None or state.streaming == streaming
             with self._changed:
-                if self._changed.wait_for(due, rest_s if settled else min(rest_s, SETTLING_S)):
+                unread, seam, self._seam = self._unread, self._seam, False
+                if unread:
+                    self._readers_missing = 0
+            if seam:
+                self._roll.seam()
+            if unread:
+                keeper.set_anew(wanted, "OBS does not read the programme")
+            was_rolling = self._roll.rolling
+            state = keeper.look(wanted)
+            self._report(state)
+            if self._roll.rolling != was_rolling:
+                return
+            # A stream begins and ends in its own time; whoever waits for it should not wait for the next look.
+            settled = wanted.streaming is None or state.streaming == wanted.streaming
+            with self._changed:
+                if self._changed.wait_for(due, min(rest_s, LOOK_S if settled else SETTLING_S)) and (
+                    self._revision != revision or self._closing
+                ):
                     return
 
-    def _reconcile(self, link: ObsLink, wanted: Wanted, done: Wanted | None, restart: bool, refused: set[str]) -> None:
-        """Make OBS as wanted, only what has changed since `done`; one refusal does not stop the rest."""
-
-        def attempt(what: str, action: Callable[..., None], *args: Any) -> None:
-            try:
-                action(link, *args)
-                refused.discard(what)
-            except ObsRefusedError as error:
-                if what not in refused:
-                    log.warning("%s", error)
-                refused.add(what)
-
-        if done is None or wanted.scene != done.scene or "scene" in refused:
-            attempt("scene", apply_scene, wanted)
-        if done is None or "feed" in refused:
-            attempt("feed", ensure_feed, wanted)
-        elif restart:
-            log.info("OBS does not read the programme: setting its input anew")
-            attempt("feed", restart_feed, wanted)
-        for what, old in (("now", done and done.now), ("next", done and done.next)):
-            text = getattr(wanted, what)
-            if text is not None and (text != old or what in refused):
-                attempt(what, apply_text, what, text)
-        if wanted.streaming is not None:
-            attempt("streaming", apply_streaming, wanted.streaming)
-
-    def _look(self, link: ObsLink, version: str) -> ObsState:
-        stream = link.request("GetStreamStatus")
-        return ObsState(
-            available=True,
-            reason="",
-            version=version,
-            scene=str(link.request("GetCurrentProgramScene").get("currentProgramSceneName", "")),
-            streaming=bool(stream.get("outputActive")),
-            reconnecting=bool(stream.get("outputReconnecting")),
-            skipped_frames=int(stream.get("outputSkippedFrames", 0)),
-            total_frames=int(stream.get("outputTotalFrames", 0)),
-        )
+    @property
+    def _unread(self) -> bool:
+        return self._readers_missing >= 2
 
     def _lost(self, reason: str) -> None:
-        # Once when it goes, not at every try.
+        # Once when it goes, not at every try. An OBS that was never there may not be meant to be.
         if self._failures == 0:
-            log.info("%s", reason)
+            never = not self.state.version
+            self._tell(f"{reason}; the show goes on, OBS may come later (feed: {self._wanted.feed_url})", never)
         self._failures += 1
         self._report(ObsState(reason=reason, version=self.state.version))
+
+    def _tell(self, text: str, good: bool) -> None:
+        if self.on_news is None or not self._in_loop(self.on_news, text, good):
+            log.log(logging.INFO if good else logging.WARNING, "%s", text)
 
     def _report(self, state: ObsState) -> None:
         with self._changed:
             changed, self._state = state != self._state, state
-        if self._loop is None or self._loop.is_closed():
-            return
+        self._in_loop(self._tried.set)
+        if changed and self._on_change is not None:
+            self._in_loop(self._on_change, state)
+
+    def _in_loop(self, call: Callable[..., None], *args: Any) -> bool:
+        """Have something called in the show's event loop; return whether the loop is still there."""
+        if self._loop is None:
+            return False
         try:
-            self._loop.call_soon_threadsafe(self._tried.set)
-            if changed and self._on_change is not None:
-                self._loop.call_soon_threadsafe(self._on_change, state)
+            self._loop.call_soon_threadsafe(call, *args)
         except RuntimeError:
-            # The loop closed in between: nobody is left to be told.
-            pass
+            # The loop is closed: nobody is left to be told.
+            return False
+        return True
 
     def _pause(self) -> None:
         shortest_s, longest_s = self._backoff_s

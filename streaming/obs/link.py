@@ -8,6 +8,7 @@ its loggers are silent.
 
 from __future__ import annotations
 
+import json
 import logging
 import select
 import struct
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 from obsws_python.baseclient import ObsClient
 from obsws_python.error import OBSSDKError
-from websocket import ABNF, WebSocketException
+from websocket import ABNF, WebSocketException, WebSocketTimeoutException
 
 from streaming.errors import ObsError
 
@@ -24,6 +25,13 @@ from streaming.errors import ObsError
 AUTHENTICATION_FAILED = 4009
 UNSUPPORTED_RPC_VERSION = 4010
 SESSION_INVALIDATED = 4011
+# obs-websocket's RequestStatus: OBS is changing its scene collection or profile; soon it answers again.
+NOT_READY = 207
+NOT_FOUND = 600
+EXISTS = 601
+# What `ObsLink` may listen to: the level of every input, twenty times a second.
+METERS = 1 << 16
+OLDEST_OBS = 28
 _WHERE = "see OBS: Tools, WebSocket Server Settings, Show Connect Info"
 _FINAL = {
     AUTHENTICATION_FAILED: f"OBS refused the password ({_WHERE})",
@@ -50,6 +58,14 @@ class ObsRefusedError(ObsError):
         self.code = code
 
 
+class ObsAbsentError(ObsRefusedError):
+    """OBS has no such thing; the text says what it has."""
+
+    def __init__(self, text: str) -> None:
+        ObsError.__init__(self, text)
+        self.code = NOT_FOUND
+
+
 class ObsFinalError(ObsError):
     """OBS will not have us; trying again by itself would be a nuisance."""
 
@@ -59,15 +75,16 @@ class ObsFinalError(ObsError):
 class _Client(ObsClient):  # type: ignore[misc]  # the library ships no types
     """The library's client, closing its socket when it cannot be built and telling why OBS closed it."""
 
-    def __init__(self, host: str, port: int, password: str, timeout_s: float) -> None:
+    def __init__(self, host: str, port: int, password: str, timeout_s: float, events: int) -> None:
         try:
-            super().__init__(host=host, port=port, password=password, timeout=timeout_s, subs=0)
-            self.ws.recv = self._receive
+            super().__init__(host=host, port=port, password=password, timeout=timeout_s, subs=events)
+            self.ws.recv = self.receive
         except BaseException:
             self.shutdown()
             raise
 
-    def _receive(self) -> str:
+    def receive(self) -> str:
+        """Return the next message; tell why OBS closed the connection when it did."""
         opcode, data = self.ws.recv_data()
         if opcode == ABNF.OPCODE_CLOSE:
             # websocket-client hands out an empty string here, and with it the reason is lost.
@@ -81,7 +98,7 @@ class _Client(ObsClient):  # type: ignore[misc]  # the library ships no types
     def raise_if_closed(self) -> None:
         """Read why OBS closed the connection meanwhile; sending first would bury it under a broken pipe."""
         if select.select([self.ws.sock], [], [], 0)[0]:
-            self._receive()
+            self.receive()
             raise ObsError("OBS said something unasked")
 
     def shutdown(self) -> None:
@@ -109,13 +126,14 @@ def parse_url(url: str) -> tuple[str, int]:
 class ObsLink:
     """A connection to OBS for one thread, good until its first error other than a refusal."""
 
-    def __init__(self, url: str, password: str = "", *, timeout_s: float = 3.0) -> None:
+    def __init__(self, url: str, password: str = "", *, timeout_s: float = 3.0, events: int = 0) -> None:
         """Connect and identify.
 
         Args:
             url: ws://HOST:PORT.
             password: of OBS's WebSocket server; empty where it asks for none.
             timeout_s: for connecting and for every reply.
+            events: what to listen to (`METERS`); a link that listens makes no requests.
 
         Raises:
             ObsFinalError: wrong or missing password, or a version that does not fit.
@@ -123,15 +141,19 @@ class ObsLink:
         """
         host, port = parse_url(url)
         try:
-            self._client = _Client(host, port, password, timeout_s)
+            self._client = _Client(host, port, password, timeout_s, events)
+        except WebSocketTimeoutException:
+            # obs-websocket 4, for OBS 27 and before, waits for the client to speak first.
+            raise ObsError(
+                f"what listens at {url} says nothing: either it hangs, or it is older than OBS {OLDEST_OBS} "
+                f"(obs-websocket 5), which is needed"
+            ) from None
         except (OSError, WebSocketException, ValueError, KeyError) as error:
             raise ObsError(f"no OBS answers at {url} ({_short(error)})") from None
         try:
             hello = self._client.server_hello["d"]
             if "authentication" in hello and not password:
-                raise ObsFinalError(
-                    "OBS asks for a password (OBS: Tools, WebSocket Server Settings, Show Connect Info)"
-                )
+                raise ObsFinalError(f"OBS asks for a password: set OBS_PASSWORD ({_WHERE})")
             self._client.authenticate()
         except ObsError:
             self.close()
@@ -167,9 +189,39 @@ class ObsLink:
         found: dict[str, Any] = answer.get("responseData") or {}
         return found
 
+    def event(self) -> tuple[str, dict[str, Any]]:
+        """Wait for the next event; return its name and what it says.
+
+        Raises:
+            ObsError: the connection is lost, or nothing came within the timeout; it is closed.
+        """
+        try:
+            told = json.loads(self._client.receive())["d"]
+            return str(told["eventType"]), told.get("eventData") or {}
+        except ObsError:
+            self.close()
+            raise
+        except (OSError, WebSocketException, ValueError, KeyError, TypeError) as error:
+            self.close()
+            raise ObsError(f"OBS tells nothing any more ({_short(error)})") from None
+
     def close(self) -> None:
         """Close the connection, without waiting for OBS."""
         self._client.shutdown()
+
+
+def version_of(link: ObsLink) -> str:
+    """Return the version of OBS.
+
+    Raises:
+        ObsFinalError: it is too old.
+        ObsError: the connection is lost.
+    """
+    version = str(link.request("GetVersion").get("obsVersion", ""))
+    major = version.split(".")[0]
+    if major.isdecimal() and int(major) < OLDEST_OBS:
+        raise ObsFinalError(f"this is OBS {version}: OBS {OLDEST_OBS} or later is needed")
+    return version
 
 
 def _short(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What the show has in OBS: the programme input, two texts, the scene, the stream.
+"""What the show has in OBS: the programme input, two texts, the scene.
 
 Each function makes one thing so, and changes nothing that already is: sending
 an input its settings again restarts it, and a person's layout is theirs.
@@ -6,38 +6,19 @@ an input its settings again restarts it, and a person's layout is theirs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from streaming.obs.link import ObsLink, ObsRefusedError
+from streaming.obs.link import NOT_FOUND, ObsAbsentError, ObsLink, ObsRefusedError
+from streaming.obs.wanted import Wanted
 
 FEED_INPUT = "Conductor programme"
 TEXT_INPUTS = {"now": "Conductor now", "next": "Conductor next"}
-NOT_FOUND = 600
 
 # The first kind that OBS knows: FreeType 2 everywhere, GDI+ in builds for Windows without it.
 _TEXT_KINDS = ("text_ft2_source_v2", "text_gdiplus_v3", "text_gdiplus_v2")
+# A fader at or below this lets nothing through that anybody hears.
+FADER_DOWN_DB = -40.0
 _TEXT_PLACES = {"now": (0.05, 0.84), "next": (0.05, 0.91)}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the show wants of OBS; None where it has no wish.
-
-    Attributes:
-        feed_url: where OBS reads the programme.
-        audio_offset_ms: delay of the programme's sound, -950 to 20000.
-        scene: on program.
-        now, next: the texts.
-        streaming: whether OBS streams.
-    """
-
-    feed_url: str
-    audio_offset_ms: int = 0
-    scene: str | None = None
-    now: str | None = None
-    next: str | None = None
-    streaming: bool | None = None
 
 
 def feed_settings(url: str) -> dict[str, Any]:
@@ -61,10 +42,17 @@ def apply_scene(link: ObsLink, wanted: Wanted) -> None:
     """Put the wanted scene on program.
 
     Raises:
-        ObsRefusedError: OBS has no such scene.
+        ObsAbsentError: OBS has no such scene.
     """
-    if wanted.scene is not None and wanted.scene != _program_scene(link):
+    if wanted.scene is None or wanted.scene == program_scene(link):
+        return
+    try:
         link.request("SetCurrentProgramScene", sceneName=wanted.scene)
+    except ObsRefusedError as error:
+        if error.code != NOT_FOUND:
+            raise
+        there = ", ".join(repr(name) for name in scene_names(link))
+        raise ObsAbsentError(f"OBS has no scene {wanted.scene!r}; it has {there}") from None
 
 
 def ensure_feed(link: ObsLink, wanted: Wanted) -> None:
@@ -113,13 +101,58 @@ def apply_text(link: ObsLink, which: str, text: str) -> None:
         _create(link, name, kind, {"text": text, "font": font}, enabled=False, transform=place)
 
 
-def apply_streaming(link: ObsLink, streaming: bool) -> None:
-    """Have OBS stream, or not."""
-    if bool(link.request("GetStreamStatus").get("outputActive")) != streaming:
-        link.request("StartStream" if streaming else "StopStream")
+def apply_volume(link: ObsLink, volume_db: float) -> bool:
+    """Have the programme as loud as wanted in OBS's mixer, and not muted.
+
+    Returns:
+        Whether anything was not so.
+    """
+    changed = False
+    if link.request("GetInputMute", inputName=FEED_INPUT)["inputMuted"]:
+        link.request("SetInputMute", inputName=FEED_INPUT, inputMuted=False)
+        changed = True
+    # OBS keeps a factor, and tells decibels of it.
+    if abs(float(link.request("GetInputVolume", inputName=FEED_INPUT)["inputVolumeDb"]) - volume_db) > 0.05:
+        link.request("SetInputVolume", inputName=FEED_INPUT, inputVolumeDb=volume_db)
+        changed = True
+    return changed
 
 
-def _program_scene(link: ObsLink) -> str:
+def unmute(link: ObsLink, volume_db: float | None) -> bool:
+    """Let a programme be heard again that OBS receives and does not pass on.
+
+    Args:
+        link: to OBS.
+        volume_db: as wanted; None: a fader that lets something through stays where it is.
+
+    Returns:
+        Whether anything could be done.
+    """
+    if volume_db is None:
+        now_db = float(link.request("GetInputVolume", inputName=FEED_INPUT)["inputVolumeDb"])
+        volume_db = now_db if now_db > FADER_DOWN_DB else 0.0
+    return apply_volume(link, volume_db)
+
+
+def feed_on_program(link: ObsLink) -> bool:
+    """Return whether the programme is part of what OBS sends."""
+    return bool(link.request("GetSourceActive", sourceName=FEED_INPUT)["videoActive"])
+
+
+def feed_cursor_ms(link: ObsLink) -> int | None:
+    """Return the time of the picture that OBS shows of the programme; None: it shows none."""
+    cursor = link.request("GetMediaInputStatus", inputName=FEED_INPUT).get("mediaCursor")
+    return None if cursor is None else int(cursor)
+
+
+def scene_names(link: ObsLink) -> list[str]:
+    """Return the names of all scenes as OBS lists them, from above."""
+    scenes = link.request("GetSceneList")["scenes"]
+    return [str(scene["sceneName"]) for scene in sorted(scenes, key=lambda scene: -int(scene["sceneIndex"]))]
+
+
+def program_scene(link: ObsLink) -> str:
+    """Return the scene on program."""
     return str(link.request("GetCurrentProgramScene")["currentProgramSceneName"])
 
 
@@ -135,7 +168,7 @@ def _fill(link: ObsLink) -> dict[str, Any]:
 def _create(
     link: ObsLink, name: str, kind: str, settings: dict[str, Any], *, enabled: bool, transform: dict[str, Any]
 ) -> None:
-    scene = _program_scene(link)
+    scene = program_scene(link)
     made = link.request(
         "CreateInput",
         sceneName=scene,

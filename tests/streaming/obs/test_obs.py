@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streaming.errors import ObsError
-from streaming.obs.director import ObsDirector, ObsState
+from streaming.obs.director import ObsDirector
 from streaming.obs.link import ObsFinalError, ObsLink, ObsRefusedError, parse_url
 from streaming.obs.sources import FEED_INPUT, TEXT_INPUTS, feed_settings
+from streaming.obs.wanted import ObsState
 from tests.fakes_obs import PASSWORD, FakeObs
 
 FEED = "tcp://127.0.0.1:19003"
@@ -115,8 +116,9 @@ async def test_a_scene_that_obs_lacks_is_told_once_and_the_rest_is_done(
         assert await director.start()
         director.wanted(now="Dusk")
         await obs.until(lambda: obs.inputs[TEXT_INPUTS["now"]]["text"] == "Dusk")
-    refusals = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
-    assert refusals == ["OBS refused SetCurrentProgramScene with sceneName='Mian': code 600"]
+        assert director.state.alert == "OBS has no scene 'Mian'; it has 'Main', 'Break'"
+    told = [r.getMessage() for r in caplog.records if "Mian" in r.getMessage()]
+    assert told == ["OBS has no scene 'Mian'; it has 'Main', 'Break'"]
     assert obs.scene == "Main"
 
 
@@ -163,8 +165,7 @@ async def test_after_a_restart_of_obs_everything_wanted_is_there_again(obs: Fake
         # Wanted while OBS is gone: what counts afterwards is this, not a replay of what came before.
         director.wanted(now="Dusk")
         director.wanted(now="Night")
-        obs.inputs.clear()
-        obs.items.clear()
+        obs.forget()
         obs.scene, obs.streaming = "Main", False
         obs.requests.clear()
         await obs.start()
@@ -209,17 +210,19 @@ async def test_a_wrong_password_is_said_once_and_never_tried_again(
         # Ten times the longest pause between tries.
         await asyncio.sleep(0.5)
         assert obs.connections == 1
-    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [director.state.reason]
+    warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert warnings == [f"{director.state.reason}; OBS is left alone until the show is started again"]
 
 
 async def test_being_kicked_out_of_obs_is_respected(obs: FakeObs) -> None:
     async with Watched(obs.url) as director:
         await director.start()
+        await obs.until(lambda: obs.listening == 1)
         await obs.kick()
         director.wanted(scene="Break")
         await obs.until(lambda: "ended the session" in director.state.reason)
         await asyncio.sleep(0.5)
-        assert obs.connections == 1
+        assert obs.connections == 2, "neither the link nor the one of the meters came again"
 
 
 async def test_a_feed_without_a_reader_is_set_anew_but_not_at_every_second(obs: FakeObs) -> None:
