@@ -12,9 +12,10 @@ from pathlib import Path
 from conductor import wire
 from conductor.errors import WireError
 from conductor.stage import RunFolder, ShowOptions
-from conductor.take import BED, Take
+from conductor.take import Take
 from conductor.workers import Worker, command
 from streaming.midi.out import MidiRoute
+from streaming.playing.bed import BED
 
 NAMES = ("feed", "player", "composer")
 MIDI_OUT = "midi_out"
@@ -68,7 +69,7 @@ class Crew:
         commands: how each is started.
         on_message: called with every message that is for the show.
         on_up, on_down: called with the worker's name (and why it is gone).
-        bed: what is heard and drawn while nothing else is.
+        bed: what is drawn while nothing else is heard.
         midi: where the notes are sent, by a fourth worker; None: nowhere.
         banks: SoundFonts that the player is to have ready.
     """
@@ -233,7 +234,6 @@ class Crew:
     def _up(self, name: str) -> None:
         if name == "player":
             self.send("player", wire.Banks(self._banks))
-            self.send("player", self._bed.load(BED))
         elif name == "feed":
             self.send("feed", self._bed.announce(BED))
             for number, take in self._announced.items():

@@ -27,7 +27,8 @@ from conductor.revision import Revisions
 from conductor.rules import step
 from conductor.setlist import Setlist
 from conductor.stage import Obs, RunFolder, ShowOptions
-from conductor.take import BED, bed
+from conductor.take import bed
+from streaming.playing.bed import BED
 
 LOG = logging.getLogger("conductor.show")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,10 @@ from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
 from streaming.mixing.room import room_of
 from streaming.performing.splice import joined
 from streaming.picture.scene import beats
+from streaming.playing import bed as waiting
 from streaming.soundfonts.sf2 import SYNTH
 from streaming.timeline import to_samples
 
-BED = 0
-BED_TITLE = "In a moment"
-# The bed waits behind the door; a piece comes in.
-BED_GAIN_DB = -4.0
 # Two versions of a piece meet half a tick of the composer's clock before the bar line, so that a
 # note on the line falls to the new one however its time was rounded.
 SEAM_S = 0.005
@@ -99,9 +95,8 @@ class Take:
 
     def load(self, number: int) -> wire.Load:
         """Return the message that gives the piece to the player."""
-        gain_db = BED_GAIN_DB if number == BED else 0.0
         return wire.Load(
-            number, self.notes, self.duration_s, gain_db, room_of(self.style), self.bank, self.score(self.tempi)
+            number, self.notes, self.duration_s, 0.0, room_of(self.style), self.bank, self.score(self.tempi)
         )
 
     def score(self, tempi: list[tuple[float, float]]) -> wire.ScoreRow | None:
@@ -176,6 +171,5 @@ def read_take(midi: Path, *, title: str, caption: str, piece_id: int | None = No
 
 
 def bed() -> Take:
-    """Return the bed: the soft piece that is heard while nothing else is."""
-    with resources.as_file(resources.files("conductor") / "bed.mid") as path:
-        return read_take(path, title=BED_TITLE, caption="the next piece is on its way")
+    """Return the bed, for those who show it; the player has it from the beginning."""
+    return take_of(waiting.bed(), Path(), title=waiting.TITLE, caption="the next piece is on its way")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from model.instruments import BY_NAME
 from model.notes import Note
 from streaming.cache import cache_folder, keep_arrays
-from streaming.mixing.levels import Levels
+from streaming.mixing.levels import Levels, PatchLevels
 from streaming.mixing.loudness import K_WEIGHTING, STEP_BLOCKS, BlockFilter
 from streaming.mixing.room import DRY, ROOMS, impulse
 from streaming.mixing.stage import mix_matrix
-from streaming.patches import PATCHES
-from streaming.synthesis.synth import Strike
+from streaming.patches import BY_INSTRUMENT, Library, Patch
+from streaming.synthesis.synth import Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -53,13 +53,16 @@ class Plays(Protocol):
 class _Part:
     """The notes one instrument plays for the measurement, by the moment at which they begin."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, plays: bool) -> None:
         instrument = BY_NAME[name]
+        self.name = name
         self.drums = not instrument.sustains
         self.strikes: dict[int, Note] = {}
         self.held: list[tuple[int, int]] = []
         self.short: list[tuple[int, int, int]] = []
-        at = 1
+        at = self.moments = 1
+        if not plays:
+            return
         if self.drums:
             for key in _DRUM_KEYS:
                 self.held.append((at, key))
@@ -85,23 +88,93 @@ def levels_of(orchestra: Plays, name: str) -> Levels:
 
     Args:
         orchestra: is reset before and after.
-        name: of its sound: tables, seed, or bank.
+        name: of its sound: the file of a bank.
     """
     path = cache_folder() / f"levels-{_key(name)}.npz"
     found = _load(path)
     if found is None:
-        found = measured(orchestra)
+        found = PatchLevels(tuple(BY_INSTRUMENT), measured(orchestra))
+        _save(path, found)
+    return found.rows
+
+
+def levels_of_patches(synth: Orchestra, patches: Library, name: str) -> PatchLevels:
+    """Return what the notes of every patch of a synth measure, from the cache where it is known.
+
+    Args:
+        synth: is reset before and after.
+        patches: that it has.
+        name: of its sound besides: its seed.
+    """
+    path = cache_folder() / f"levels-{_key(f'{name} {patches.patches!r}')}.npz"
+    found = _load(path)
+    if found is None:
+        found = _measured_patches(synth, patches)
         _save(path, found)
     return found
 
 
-def measured(orchestra: Plays) -> Levels:
-    """Return what an orchestra's notes measure, without the cache."""
-    parts = [_Part(patch.name) for patch in PATCHES]
+class _Lineup:
+    """The synth with chosen players, also after a reset."""
+
+    def __init__(self, synth: Orchestra, variants: Mapping[str, str]) -> None:
+        self._synth, self._variants = synth, variants
+        self.process = synth.process
+
+    def reset(self) -> None:
+        self._synth.reset()
+        self._synth.choose(0, variants=self._variants)
+
+
+def _measured_patches(synth: Orchestra, patches: Library) -> PatchLevels:
+    """Measure all patches: an instrument's first ones together, then its second ones, and so on."""
+    waiting = {name: patches.variants(name) for name in BY_INSTRUMENT}
+    rows: dict[str, Levels] = {}
+    while variants := {name: found.pop() for name, found in waiting.items() if found}:
+        players = patches.ensemble(variants=variants)
+        levels = measured(_Lineup(synth, variants), players, among=variants)
+        for index, patch in enumerate(players.values()):
+            if patch.name in variants:
+                rows[patch.key] = levels.taken([index])
+    synth.reset()
+    return PatchLevels(tuple(rows), _stacked(list(rows.values())))
+
+
+def _stacked(rows: Sequence[Levels]) -> Levels:
+    """Return rows of one patch each as one table."""
+    nodes = max(row.shape.shape[1] for row in rows)
+
+    def whole(slot: str) -> NDArray[Any]:
+        parts = [getattr(row, slot) for row in rows]
+        if slot == "mono":
+            return np.concatenate(parts, axis=1)
+        # The drums have more nodes than the others.
+        wide = [nodes - part.shape[1] if slot in ("shape", "fall", "release") else 0 for part in parts]
+        return np.concatenate(
+            [
+                np.pad(part, [(0, 0), (0, more), *[(0, 0)] * (part.ndim - 2)], mode="edge") if more else part
+                for part, more in zip(parts, wide, strict=True)
+            ]
+        )
+
+    return Levels(**{slot: whole(slot) for slot in Levels.__slots__})
+
+
+def measured(
+    orchestra: Plays, players: Mapping[str, Patch] = BY_INSTRUMENT, among: Collection[str] = tuple(BY_INSTRUMENT)
+) -> Levels:
+    """Return what an orchestra's notes measure, without the cache.
+
+    Args:
+        orchestra: is reset before and after.
+        players: where it stands, the patch of every instrument in its order.
+        among: instruments that are measured; of the others there is nothing.
+    """
+    parts = [_Part(name, plays=name in among) for name in players]
     orchestra.reset()
-    powers = _powers(orchestra, parts)
+    powers = _powers(orchestra, parts, players)
     orchestra.reset()
-    count, most = len(PATCHES), max(len(part.held) for part in parts)
+    count, most = len(players), max(1, *(len(part.held) for part in parts))
     levels = Levels(
         power=np.zeros((count, 128, 128)),
         mono=np.zeros((len(ROOMS), count, 128)),
@@ -109,19 +182,21 @@ def measured(orchestra: Plays) -> Levels:
         shape=np.zeros((count, most, _SHAPE_MOMENTS)),
         fall=np.ones((count, most)),
         release=np.zeros((count, most)),
+        room_db=np.array([patch.room_db for patch in players.values()]),
     )
     for index, part in enumerate(parts):
-        _fill(levels, index, part, powers[:, :, index])
+        if part.held:
+            _fill(levels, index, part, powers[:, :, index], decays=players[part.name].decays)
     return levels
 
 
-def _powers(orchestra: Plays, parts: Sequence[_Part]) -> Array:
+def _powers(orchestra: Plays, parts: Sequence[_Part], players: Mapping[str, Patch]) -> Array:
     """Return K-weighted powers [moments, 1 + rooms, instruments]: of both ears, and of what each room gives back.
 
     The room's is for a send of 1 from both ears.
     """
     count = len(parts)
-    place = mix_matrix(DRY)[:, :2].reshape(count, 2, 2)
+    place = mix_matrix(DRY, players)[:, :2].reshape(count, 2, 2)
     weighting = BlockFilter(K_WEIGHTING, channels=2 * count)
     moments = max(part.moments for part in parts) + 1
     powers = np.zeros((moments, 1 + len(ROOMS), count))
@@ -162,7 +237,7 @@ def _answers(size: int) -> Array:
     return np.stack(rows) * (2.0 / size**2)
 
 
-def _fill(levels: Levels, index: int, part: _Part, powers: Array) -> None:
+def _fill(levels: Levels, index: int, part: _Part, powers: Array, *, decays: bool) -> None:
     """Write one instrument's figures."""
     every = np.arange(128)
     pitches = [pitch for _, pitch in part.held]
@@ -171,7 +246,7 @@ def _fill(levels: Levels, index: int, part: _Part, powers: Array) -> None:
     courses = np.stack([powers[at : at + length, 0] for at, _ in part.held]) + 1e-15
     ratios = np.stack([powers[at : at + length, 1:].sum(axis=0) for at, _ in part.held]) / courses.sum(axis=1)[:, None]
     heads = courses[:, :_HEAD_MOMENTS].mean(axis=1)
-    if PATCHES[index].decays:
+    if decays:
         base = heads
         levels.shape[index, : len(base), :length] = courses / base[:, None]
         if not part.drums:
@@ -188,7 +263,7 @@ def _fill(levels: Levels, index: int, part: _Part, powers: Array) -> None:
         last = courses[:, -3:].mean(axis=1)
         # A string that has died away has nothing to let go.
         left = np.where(last > 1e-4 * heads, after / last, 0.0)
-        levels.release[index, : len(base)] = left if PATCHES[index].decays else np.median(left)
+        levels.release[index, : len(base)] = left if decays else np.median(left)
     for room, ratio in enumerate(ratios.T):
         levels.mono[room, index] = np.interp(every, pitches, ratio)
     # How velocity makes louder, in dB against the middle one, at the pitches where it was measured.
@@ -224,14 +299,15 @@ def _key(name: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _load(path: Path) -> Levels | None:
+def _load(path: Path) -> PatchLevels | None:
     try:
         with path.open("rb") as raw, np.load(raw) as file:
-            return Levels(**{name: file[name] for name in Levels.__slots__})
+            rows = Levels(**{name: file[name] for name in Levels.__slots__})
+            return PatchLevels(tuple(file["keys"].tolist()), rows)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
 
 
-def _save(path: Path, levels: Levels) -> None:
-    arrays = {slot: getattr(levels, slot) for slot in Levels.__slots__}
+def _save(path: Path, levels: PatchLevels) -> None:
+    arrays = {slot: getattr(levels.rows, slot) for slot in Levels.__slots__} | {"keys": np.array(levels.keys)}
     keep_arrays(path, arrays, among="levels-*.npz", kept=_KEPT, what="what the instruments measure", log=log)

@@ -7,18 +7,18 @@ phase of another, so their powers add.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.instruments import BY_NAME
+from model.instruments import BY_NAME, INSTRUMENTS
 from model.notes import Note
 from streaming.mixing.loudness import SILENCE_LUFS, STEP_BLOCKS, to_lufs
 from streaming.mixing.room import ROOMS
 from streaming.mixing.stage import send_gain
-from streaming.patches import PATCHES
+from streaming.patches import Patch
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
 Array = NDArray[np.float64]
@@ -30,7 +30,7 @@ _ABSOLUTE_GATE = 10 ** ((-70.0 + 0.691) / 10)
 # Piano notes are cut to this many moments (80 s); a longer one has died away, or is told by the steering.
 _LONGEST = 800
 _ROOM = {shape.name: index for index, shape in enumerate(ROOMS)}
-_INDEX = {patch.name: index for index, patch in enumerate(PATCHES)}
+_INDEX = {instrument.name: index for index, instrument in enumerate(INSTRUMENTS)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +44,7 @@ class Levels:
         shape: [instruments, nodes, moments] course of a held note, against `power`.
         fall: [instruments, nodes] factor from moment to moment after the last of `shape`.
         release: [instruments, nodes] what sounds after the key is let go, in moments of its last power.
+        room_db: [instruments] what goes to the room, against what is heard directly.
     """
 
     power: Array
@@ -52,6 +53,16 @@ class Levels:
     shape: Array
     fall: Array
     release: Array
+    room_db: Array
+
+    def standing(self, players: Mapping[str, Patch]) -> Levels:
+        """Return the same notes from where other players stand, those being in the order of the instruments."""
+        return replace(self, room_db=np.array([patch.room_db for patch in players.values()]))
+
+    def taken(self, places: Sequence[int]) -> Levels:
+        """Return some of the rows, in the order given."""
+        taken = {slot: getattr(self, slot)[list(places)] for slot in Levels.__slots__ if slot != "mono"}
+        return Levels(mono=self.mono[:, list(places)], **taken)
 
     def course(
         self, notes: Sequence[Note], room: str, duration_s: float = 0.0, gains_db: Sequence[float] | None = None
@@ -85,7 +96,7 @@ class Levels:
         length = np.array([max(0.01, n.duration_s) for n in known]) / MOMENT_S
         length = np.minimum(np.where(rings, moments, length), _LONGEST)
         node = self.node[name, pitch]
-        sends = np.array([send_gain(patch, room) for patch in PATCHES])[name]
+        sends = np.array([send_gain(room_db, room) for room_db in self.room_db.tolist()])[name]
         level = (
             self.power[name, pitch, velocity]
             * own
@@ -113,6 +124,28 @@ class Levels:
         after = self.release[name[which], node[which]] * held[which] * level[which]
         add(which, first[which] + length[which].astype(np.int64), after)
         return total[:size]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchLevels:
+    """What the notes of every patch measure.
+
+    Attributes:
+        keys: of the patches.
+        rows: as of `Levels`, but a row for each patch.
+    """
+
+    keys: tuple[str, ...]
+    rows: Levels
+    _found: dict[tuple[str, ...], Levels] = field(default_factory=dict, repr=False)
+
+    def of(self, players: Mapping[str, Patch]) -> Levels:
+        """Return what the notes of some players measure, the patch of every instrument in its order."""
+        chosen = tuple(patch.key for patch in players.values())
+        if chosen not in self._found:
+            places = [self.keys.index(key) for key in chosen]
+            self._found[chosen] = self.rows.taken(places)
+        return self._found[chosen]
 
 
 def windows(course: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from streaming.mixing.loudness import STEP_BLOCKS, Meter, TruePeak, to_db, to_lufs
 from streaming.mixing.room import DEFAULT_ROOM, ROOMS, Room
 from streaming.mixing.stage import mix_matrix
+from streaming.patches import BY_INSTRUMENT, Patch
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -70,17 +72,23 @@ class Master:
         self._limit = 1.0
         self._peak = 0.0
 
-    def play_in(self, room: str, *, at_once: bool = False) -> None:
-        """Send to another room from the block to come; the one before rings out.
+    def play_in(self, room: str, players: Mapping[str, Patch] = BY_INSTRUMENT, *, at_once: bool = False) -> None:
+        """Send to another room from the block to come, from where other players stand; the one before rings out.
 
         Args:
             room: of `streaming.mixing.room.ROOMS`, or `dry`.
+            players: the patch of every instrument, in the order of the stems.
             at_once: nothing sounds that would have to be faded over.
         """
-        self._towards = mix_matrix(room)
+        self._towards = mix_matrix(room, players)
         self._moving = 0 if np.array_equal(self._mix, self._towards) else _MOVE_BLOCKS
         if at_once:
             self._mix, self._moving = self._towards, 0
+
+    @property
+    def places(self) -> NDArray[np.float32]:
+        """What both ears hear of each stem without a room, float32 [2 x instruments, 2]."""
+        return self._mix[:, :2]
 
     @property
     def reduction_db(self) -> float:

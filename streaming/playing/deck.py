@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +30,7 @@ class Loaded:
         course: float64 [moments], how loud it is expected to be.
         bank: path of the SoundFont that plays it, or `synth`.
         controls: of the parts of its notes.
+        style, variants: decide which patches play it.
     """
 
     notes: tuple[Note, ...]
@@ -41,6 +43,8 @@ class Loaded:
     bank: str = SYNTH
     controls: tuple[Controls, ...] = ()
     performance: Performance = field(default_factory=lambda: Performance((), ()))
+    style: str = ""
+    variants: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -83,6 +87,10 @@ class Deck:
         """Let the fader go to a gain in this time."""
         self.towards = towards
         self.slope = BLOCK_SAMPLES / max(seconds * SAMPLE_RATE, BLOCK_SAMPLES)
+
+    def turn(self, controls: Sequence[Controls], index: int) -> None:
+        """Turn what the parts of the piece turn, the deck being the one of this index."""
+        self.turning = Turning(controls, index) if controls else None
 
 
 @dataclass(slots=True)

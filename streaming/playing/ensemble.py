@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import SynthError
-from streaming.mixing.levels import Levels
+from streaming.mixing.levels import Levels, PatchLevels
+from streaming.patches import Library, Patch
 from streaming.performing.turning import Turned
 from streaming.soundfonts.levels import measure_apart
 from streaming.soundfonts.sf2 import SYNTH, instruments_of
@@ -78,14 +79,23 @@ class Ensemble:
 
     Args:
         synth: the orchestra that always plays.
-        levels: what its notes measure.
+        patches: that it has.
+        levels: what the notes of each of them measure.
         patient: whether a piece waits for its SoundFont to be loaded; offline nobody hears the pause.
         load: makes the orchestra of a file.
     """
 
-    def __init__(self, synth: Orchestra, levels: Levels, *, patient: bool = False, load: Load | None = None) -> None:
+    def __init__(
+        self,
+        synth: Orchestra,
+        patches: Library,
+        levels: PatchLevels,
+        *,
+        patient: bool = False,
+        load: Load | None = None,
+    ) -> None:
         self.synth = synth
-        self._levels = levels
+        self._patches, self._levels = patches, levels
         self._patient = patient
         self._load = load or loaded
         # The one asked for last stands last.
@@ -108,15 +118,42 @@ class Ensemble:
                 continue
             bank = self._banks.pop(path, None)
             # A file that could not be read may have been put right since.
-            self._banks[path] = bank if bank and not bank.trouble else _Bank(path, self._load, self._levels)
+            self._banks[path] = (
+                bank
+                if bank and not bank.trouble
+                else _Bank(path, self._load, self._levels.of(self._patches.ensemble()))
+            )
         spare = [p for p, bank in self._banks.items() if p not in self._decks and not bank.coming]
         for path in spare[: max(0, len(self._banks) - _MOST_BANKS)]:
             bank = self._banks.pop(path)
             if bank.orchestra is not None:
                 bank.orchestra.close()
 
-    def assign(self, deck: int, bank: str) -> None:
-        """Let a bank play what is struck on a deck from now on."""
+    def players(self, style: str = "", variants: Mapping[str, str] | None = None) -> dict[str, Patch]:
+        """Return the patch of every instrument, in the order of the stems.
+
+        Args:
+            style: of the piece.
+            variants: instrument to variant, before what the style says.
+
+        Raises:
+            PatchError: an instrument or a variant is unknown.
+        """
+        return self._patches.ensemble(style, variants)
+
+    def assign(self, deck: int, bank: str, style: str = "", variants: Mapping[str, str] | None = None) -> None:
+        """Let a bank play what is struck on a deck from now on.
+
+        Args:
+            deck: whose.
+            bank: path of a SoundFont, or `synth`.
+            style: of the piece.
+            variants: as of `players`: what the synth plays is played by those.
+
+        Raises:
+            PatchError: an instrument or a variant is unknown.
+        """
+        self.synth.choose(deck, style, variants)
         self._decks[deck] = bank or SYNTH
         if self._decks[deck] == SYNTH:
             return
@@ -125,25 +162,35 @@ class Ensemble:
         if self._patient:
             self._banks[bank].wait()
         if self._banks[bank].coming:
-            self._say(f"{bank}: it is still being loaded; the synth plays until it is there")
+            self.say(f"{bank}: it is still being loaded; the synth plays until it is there")
 
-    def levels(self, bank: str) -> Levels:
-        """Return what the notes of a bank measure; those of the synth while it is not there."""
+    def levels(self, bank: str, style: str = "", variants: Mapping[str, str] | None = None) -> Levels:
+        """Return what the notes of a bank measure where its players stand; those of the synth while it is not there.
+
+        Args:
+            bank: path of a SoundFont, or `synth`.
+            style: of the piece.
+            variants: as of `players`.
+        """
+        players = self.players(style, variants)
         found = self._banks.get(bank)
         if found is not None and self._patient:
             found.wait()
         orchestra = found.orchestra if found is not None and not found.coming else None
-        return (orchestra.levels if orchestra is not None else None) or self._levels
+        if orchestra is not None and orchestra.levels is not None:
+            return orchestra.levels.standing(players)
+        return self._levels.of(players)
 
     def take_troubles(self) -> list[str]:
         """Return what has gone wrong with banks since the last call, each once."""
         for bank in self._banks.values():
             if bank.trouble and not bank.coming:
-                self._say(f"{bank.trouble} - the synth plays in its place")
+                self.say(f"{bank.trouble} - the synth plays in its place")
         troubles, self._troubles = self._troubles, []
         return troubles
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Tell of something once, among the troubles."""
         if text not in self._told:
             self._told.add(text)
             self._troubles.append(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from model.notes import Piece
 from streaming.mixing.loudness import Meter, TruePeak, to_db
 from streaming.mixing.mixer import CEILING_DBTP, LATENCY_SAMPLES
 from streaming.mixing.room import room_of
+from streaming.patches import library
 from streaming.performing.notation import Score
 from streaming.playing.playout import TARGET_LUFS, Playout
 from streaming.playing.soundwriter import SoundWriter
@@ -36,6 +37,8 @@ class Sound:
         room: of `streaming.mixing.room.ROOMS`, or `dry`; None: the one of the piece's style.
         bank: path of the SoundFont that plays it, or `synth`.
         expression: whether written notes are played as people would, instead of exactly as written.
+        variants: instrument to variant, before what the style of the piece says.
+        patches: folder of one's own patches.
     """
 
     seed: int = 0
@@ -45,10 +48,18 @@ class Sound:
     room: str | None = None
     bank: str = SYNTH
     expression: bool = False
+    variants: Mapping[str, str] = field(default_factory=dict)
+    patches: Path | None = None
 
     def playout(self) -> Playout:
-        """Return what plays it."""
-        return Playout(seed=self.seed, bed=False, lufs=self.lufs, dbtp=self.dbtp, patient=True)
+        """Return what plays it.
+
+        Raises:
+            PatchError: a patch is wrong, or a variant is unknown.
+        """
+        patches = library(self.patches)
+        patches.ensemble(variants=self.variants)
+        return Playout(seed=self.seed, bed=False, lufs=self.lufs, dbtp=self.dbtp, patient=True, patches=patches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,10 @@ def _blocks(
 ) -> Iterator[NDArray[np.float32]]:
     score = Score(piece.style, piece.tempi, piece.beats_per_bar) if sound.expression else None
     room = sound.room or room_of(piece.style)
-    playout.load(1, piece.notes, piece.duration_s, room=room, bank=sound.bank, score=score, controls=piece.controls)
+    playout.load(
+        1, piece.notes, piece.duration_s, room=room, bank=sound.bank, score=score, controls=piece.controls,
+        style=piece.style or "", variants=sound.variants,
+    )  # fmt: skip
     playout.go(1)
     total = whole_blocks(to_samples(piece.duration_s + sound.tail_s))
     every = SAMPLE_RATE // BLOCK_SAMPLES

@@ -16,10 +16,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from model.instruments import BY_NAME
 from streaming.errors import EncodeError
-from streaming.mixing.room import DRY
-from streaming.mixing.stage import mix_matrix
-from streaming.patches import PATCHES
 from streaming.playing.playout import Playout
 from streaming.playing.soundwriter import SoundWriter
 from streaming.timeline import BLOCK_SAMPLES
@@ -49,27 +47,26 @@ class StemFiles:
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise EncodeError(f"{folder}: {error.strerror or error}; give a folder for the stems") from error
-        place = mix_matrix(DRY)[:, :2]
         self._stack = ExitStack()
-        self._parts: list[tuple[SoundWriter, slice, NDArray[np.float32]]] = []
+        self._parts: list[tuple[SoundWriter, slice]] = []
         self.clipped: dict[str, int] = {}
         with ExitStack() as stack:
-            for index, patch in enumerate(PATCHES):
-                if patch.name in instruments:
-                    rows = slice(2 * index, 2 * index + 2)
-                    writer = stack.enter_context(SoundWriter(folder / f"{patch.name}.flac"))
-                    self._parts.append((writer, rows, place[rows] * _GAIN))
+            for index, name in enumerate(BY_NAME):
+                if name in instruments:
+                    writer = stack.enter_context(SoundWriter(folder / f"{name}.flac"))
+                    self._parts.append((writer, slice(2 * index, 2 * index + 2)))
             self._room = stack.enter_context(SoundWriter(folder / f"{ROOM_FILE}.flac"))
             self._stack = stack.pop_all()
-        self.paths = (*(writer.path for writer, _, _ in self._parts), self._room.path)
+        self.paths = (*(writer.path for writer, _ in self._parts), self._room.path)
 
     def __enter__(self) -> Self:
         return self
 
     def write(self, playout: Playout) -> None:
         """Add the block that was made last."""
-        for writer, rows, place in self._parts:
-            self._put(writer, playout.stems[:, rows] @ place)
+        places = playout.master.places * _GAIN
+        for writer, rows in self._parts:
+            self._put(writer, playout.stems[:, rows] @ places[rows])
         returned = playout.master.returned
         silence = np.zeros((BLOCK_SAMPLES, 2), np.float32)
         self._put(self._room, silence if returned is None else returned * _GAIN)

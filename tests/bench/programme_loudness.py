@@ -89,7 +89,7 @@ def measure(playout: Playout, piece: Piece, room: str, programme: Ebur128, numbe
     waiting: list[NDArray[np.float32]] = []
     for index in range(whole_blocks(to_samples(piece.duration_s + 4.0))):
         waiting.append(playout.step())
-        deck = next((d for d in playout._decks[1:] if d is not None), None)
+        deck = playout.decks.live
         if deck is not None and deck.steering is not None:
             trims.append(deck.trim_db)
             error_db = deck.steering.error_db

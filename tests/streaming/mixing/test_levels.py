@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from model.notes import Note
-from streaming.mixing.calibration import levels_of, measured
-from streaming.mixing.levels import Levels, integrated_lufs
+from streaming.mixing.calibration import levels_of_patches, measured
+from streaming.mixing.levels import Levels, PatchLevels, integrated_lufs
 from streaming.mixing.loudness import Meter
 from streaming.mixing.mixer import Master
-from streaming.patches import PATCHES
+from streaming.patches import Patch, library
 from streaming.synthesis.synth import Orchestra, Strike
 from streaming.timeline import BLOCK_SAMPLES, Timeline, to_samples, whole_blocks
 from tests.bench.phrases import phrase
@@ -25,15 +25,21 @@ def orchestra() -> Orchestra:
 
 
 @pytest.fixture(scope="module")
-def levels(orchestra: Orchestra) -> Levels:
-    return levels_of(orchestra, "synth 0")
+def every(orchestra: Orchestra) -> PatchLevels:
+    return levels_of_patches(orchestra, library(), "synth 0")
 
 
-def heard_lufs(orchestra: Orchestra, notes: tuple[Note, ...], room: str) -> float:
+@pytest.fixture(scope="module")
+def levels(every: PatchLevels) -> Levels:
+    return every.of(library().ensemble())
+
+
+def heard_lufs(orchestra: Orchestra, notes: tuple[Note, ...], room: str, variants: dict[str, str]) -> float:
     """Return the loudness of notes as they come out, softly, so that no limiter works."""
     orchestra.reset()
+    orchestra.choose(0, variants=variants)
     master, meter, line = Master(), Meter(), Timeline(notes)
-    master.play_in(room, at_once=True)
+    master.play_in(room, library().ensemble(variants=variants), at_once=True)
     end_s = max(n.offset_s for n in notes) + 1.0
     for _ in range(whole_blocks(to_samples(end_s))):
         now = orchestra.sample
@@ -52,13 +58,17 @@ def _stems(orchestra: Orchestra) -> NDArray[np.float32]:
     return orchestra._engine.stems
 
 
-@pytest.mark.parametrize("name", [patch.name for patch in PATCHES])
-def test_a_phrase_is_as_loud_as_its_notes_tell(orchestra: Orchestra, levels: Levels, name: str) -> None:
-    notes = phrase(name).notes
+@pytest.mark.parametrize("patch", library().patches.values(), ids=lambda patch: patch.key)
+def test_a_phrase_is_as_loud_as_its_notes_tell_on_every_patch(
+    orchestra: Orchestra, every: PatchLevels, patch: Patch
+) -> None:
+    notes, variants = phrase(patch.name).notes, {patch.name: patch.key}
+    levels = every.of(library().ensemble(variants=variants))
     dry = integrated_lufs(levels.course(notes, "dry"))
-    assert dry == pytest.approx(heard_lufs(orchestra, notes, "dry"), abs=1.3)
+    assert dry == pytest.approx(heard_lufs(orchestra, notes, "dry", variants), abs=1.3)
     # What a few notes meet in a room is chance.
-    assert integrated_lufs(levels.course(notes, "hall")) == pytest.approx(heard_lufs(orchestra, notes, "hall"), abs=3.0)
+    heard = heard_lufs(orchestra, notes, "hall", variants)
+    assert integrated_lufs(levels.course(notes, "hall")) == pytest.approx(heard, abs=3.0)
 
 
 def test_rooms_make_louder_and_velocity_does_too(levels: Levels) -> None:
@@ -96,15 +106,19 @@ def test_a_course_bears_whatever_notes_there_are(levels: Levels) -> None:
 
 
 def test_what_was_measured_is_kept_and_a_damaged_copy_is_measured_anew(
-    orchestra: Orchestra, levels: Levels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    orchestra: Orchestra, every: PatchLevels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = levels_of(orchestra, "synth 0")
+    first = levels_of_patches(orchestra, library(), "synth 0")
     (kept,) = (tmp_path / "conductor-live").glob("levels-*.npz")
-    np.testing.assert_array_equal(first.power, levels.power)
+    assert set(first.keys) == set(library().patches)
+    np.testing.assert_array_equal(first.rows.power, every.rows.power)
     kept.write_bytes(kept.read_bytes()[:1000])
-    np.testing.assert_array_equal(levels_of(orchestra, "synth 0").power, first.power)
+    again = levels_of_patches(orchestra, library(), "synth 0")
+    np.testing.assert_array_equal(again.rows.power, first.rows.power)
     assert kept.stat().st_size > 1000
+    # Now from the copy.
+    np.testing.assert_array_equal(levels_of_patches(orchestra, library(), "synth 0").rows.shape, first.rows.shape)
 
 
 def test_measuring_twice_gives_the_same_figures(orchestra: Orchestra) -> None:

@@ -13,7 +13,7 @@ from streaming.mixing.loudness import SILENCE_LUFS, BlockFilter, Meter, TruePeak
 from streaming.mixing.mixer import ALARM_S, LATENCY_SAMPLES, Master
 from streaming.mixing.room import ROOMS
 from streaming.mixing.stage import mix_matrix
-from streaming.patches import PATCHES
+from streaming.patches import PATCHES, library
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE
 
 Array = NDArray[np.float64]
@@ -205,3 +205,31 @@ def test_what_is_no_number_is_muted_and_forgotten() -> None:
     sound[5000] = np.nan
     assert np.isfinite(mastered(master, sound)).all()
     assert np.abs(mastered(master, music(1.0, 0.1))).max() > 0.01
+
+
+def test_each_stem_is_heard_from_where_the_patch_that_plays_it_stands() -> None:
+    electric, upright = (library().ensemble(variants={"bass": name}) for name in ("electric", "upright"))
+    rows = slice(2 * list(electric).index("bass"), 2 * list(electric).index("bass") + 2)
+    ratio = 10 ** ((electric["bass"].room_db - upright["bass"].room_db) / 20)
+    first = 2 + 2 * [shape.name for shape in ROOMS].index("hall")
+    mixes = [mix_matrix("hall", players) for players in (electric, upright)]
+    sends = [np.abs(mix[rows, first : first + 2]).sum() / np.abs(mix[rows, :2]).sum() for mix in mixes]
+    assert sends[0] / sends[1] == pytest.approx(ratio, rel=1e-5)
+    assert ratio < 0.9
+    others = np.ones(len(mixes[0]), bool)
+    others[rows] = False
+    assert np.array_equal(mixes[0][others], mixes[1][others])
+
+
+def test_other_players_take_their_places_without_a_click() -> None:
+    master = Master()
+    master.play_in("dry", at_once=True)
+    wide = np.zeros((BLOCK_SAMPLES, 2 * len(PATCHES)), np.float32)
+    violin = 2 * [p.name for p in PATCHES].index("violin")
+    wide[:, violin] = 0.1
+    out = [master.process(wide)]
+    before = master.places.copy()
+    master.play_in("dry", library().ensemble("quartet"))
+    out += [master.process(wide) for _ in range(40)]
+    assert not np.array_equal(master.places, before)
+    assert np.abs(np.diff(np.concatenate(out[2:]), axis=0)).max() < 1e-3

@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from model.notes import Note
-from streaming.mixing.calibration import levels_of
-from streaming.mixing.levels import Levels
+from streaming.mixing.calibration import levels_of_patches
+from streaming.mixing.levels import Levels, PatchLevels, integrated_lufs
 from streaming.mixing.loudness import Meter
+from streaming.patches import library
 from streaming.playing import ensemble as room
 from streaming.playing.deck import Troubled
 from streaming.playing.ensemble import Ensemble
@@ -35,8 +36,8 @@ def synth() -> Orchestra:
 
 
 @pytest.fixture(scope="module")
-def levels(synth: Orchestra) -> Levels:
-    return levels_of(synth, "synth 0")
+def levels(synth: Orchestra) -> PatchLevels:
+    return levels_of_patches(synth, library(), "synth 0")
 
 
 @pytest.fixture
@@ -52,13 +53,13 @@ def blocks(ensemble: Ensemble, strikes: list[Strike], count: int = 40) -> Array:
     return np.concatenate([ensemble.process(strikes if n == 0 else []).copy() for n in range(count)])
 
 
-def ensemble_of(synth: Orchestra, levels: Levels, *, patient: bool = True) -> Ensemble:
+def ensemble_of(synth: Orchestra, levels: PatchLevels, *, patient: bool = True) -> Ensemble:
     synth.reset()
     # As loud as they are: measuring takes seconds.
-    return Ensemble(synth, levels, patient=patient, load=lambda path, _: SampledOrchestra(path))
+    return Ensemble(synth, library(), levels, patient=patient, load=lambda path, _: SampledOrchestra(path))
 
 
-def test_decks_are_played_by_their_banks_side_by_side(synth: Orchestra, levels: Levels, font: Path) -> None:
+def test_decks_are_played_by_their_banks_side_by_side(synth: Orchestra, levels: PatchLevels, font: Path) -> None:
     both = ensemble_of(synth, levels)
     both.assign(2, str(font))
     together = blocks(both, [strike(1), strike(2)])
@@ -76,7 +77,7 @@ def test_decks_are_played_by_their_banks_side_by_side(synth: Orchestra, levels: 
 
 
 def test_a_note_that_a_bank_has_no_sample_for_is_played_by_the_synth(
-    synth: Orchestra, levels: Levels, tmp_path: Path
+    synth: Orchestra, levels: PatchLevels, tmp_path: Path
 ) -> None:
     ensemble = ensemble_of(synth, levels)
     ensemble.assign(1, str(write_soundfont(tmp_path / "a.sf2", [(0, 0)], keys=(60, 72))))
@@ -89,14 +90,14 @@ def test_a_note_that_a_bank_has_no_sample_for_is_played_by_the_synth(
 
 
 def test_a_bank_that_cannot_be_loaded_is_told_once_and_the_synth_plays(
-    synth: Orchestra, levels: Levels, tmp_path: Path
+    synth: Orchestra, levels: PatchLevels, tmp_path: Path
 ) -> None:
     ensemble = ensemble_of(synth, levels)
     path = str(tmp_path / "gone.sf2")
     for _ in range(3):
         ensemble.assign(1, path)
         assert blocks(ensemble, [strike(1)]).any()
-        assert ensemble.levels(path) is levels
+        assert ensemble.levels(path) is ensemble.levels(SYNTH)
     (told,) = ensemble.take_troubles()
     assert told.startswith(f"{path}: no such file or directory")
     assert told.endswith("the synth plays in its place")
@@ -104,7 +105,7 @@ def test_a_bank_that_cannot_be_loaded_is_told_once_and_the_synth_plays(
 
 
 def test_on_air_nothing_waits_for_a_bank_and_the_synth_plays_until_it_is_there(
-    synth: Orchestra, levels: Levels, font: Path
+    synth: Orchestra, levels: PatchLevels, font: Path
 ) -> None:
     may = threading.Event()
 
@@ -113,7 +114,7 @@ def test_on_air_nothing_waits_for_a_bank_and_the_synth_plays_until_it_is_there(
         return SampledOrchestra(path)
 
     synth.reset()
-    ensemble = Ensemble(synth, levels, load=slowly)
+    ensemble = Ensemble(synth, library(), levels, load=slowly)
     ensemble.prepare([str(font), SYNTH, ""])
     ensemble.assign(1, str(font))
     ensemble.process([strike(1)])
@@ -134,7 +135,9 @@ def test_on_air_nothing_waits_for_a_bank_and_the_synth_plays_until_it_is_there(
     assert ensemble.voices < before
 
 
-def test_a_bank_that_vanishes_once_it_is_loaded_is_not_missed(synth: Orchestra, levels: Levels, font: Path) -> None:
+def test_a_bank_that_vanishes_once_it_is_loaded_is_not_missed(
+    synth: Orchestra, levels: PatchLevels, font: Path
+) -> None:
     ensemble = ensemble_of(synth, levels)
     ensemble.assign(1, str(font))
     font.unlink()
@@ -144,7 +147,7 @@ def test_a_bank_that_vanishes_once_it_is_loaded_is_not_missed(synth: Orchestra, 
     assert ensemble.take_troubles() == []
 
 
-def test_banks_asked_for_long_ago_make_room(synth: Orchestra, levels: Levels, font: Path, tmp_path: Path) -> None:
+def test_banks_asked_for_long_ago_make_room(synth: Orchestra, levels: PatchLevels, font: Path, tmp_path: Path) -> None:
     ensemble = ensemble_of(synth, levels)
     paths = [str(shutil.copy(font, tmp_path / f"{n}.sf2")) for n in range(7)]
     for path in paths:
@@ -197,3 +200,40 @@ def test_trouble_with_a_bank_is_news_and_the_piece_is_heard(tmp_path: Path) -> N
     assert len(told) == 1
     assert "the synth plays in its place" in told[0]
     assert np.array_equal(sound, programme(SYNTH)[0])
+
+
+def test_a_deck_is_played_by_the_patches_of_its_style_and_by_those_asked_for(
+    synth: Orchestra, levels: PatchLevels
+) -> None:
+    def bass(style: str = "", **variants: str) -> Array:
+        ensemble = ensemble_of(synth, levels)
+        ensemble.assign(1, SYNTH, style, variants)
+        return blocks(ensemble, [strike(1, 40, "bass")])
+
+    upright, electric = bass(), bass("rock")
+    assert upright.any()
+    assert not np.allclose(upright, electric, atol=1e-3)
+    assert np.array_equal(bass("rock", bass="upright"), upright)
+    assert np.array_equal(bass(bass="electric"), electric)
+
+
+def test_how_loud_a_note_will_be_is_told_of_the_patch_that_plays_it(synth: Orchestra, levels: PatchLevels) -> None:
+    ensemble = ensemble_of(synth, levels)
+    note = [Note(0.0, 40, "bass", 1.0, 80)]
+
+    def told(**variants: str) -> float:
+        return integrated_lufs(ensemble.levels(SYNTH, "", variants).course(note, "hall"))
+
+    assert told() == told(bass="upright") != told(bass="electric")
+
+
+def test_a_bank_stands_where_the_players_of_the_style_do(synth: Orchestra, levels: PatchLevels, font: Path) -> None:
+    ensemble = Ensemble(
+        synth, library(), levels, patient=True, load=lambda path, like: SampledOrchestra(path, like=like)
+    )
+    ensemble.prepare([str(font)])
+    chamber, full = (ensemble.levels(str(font), style) for style in ("quartet", "orchestra"))
+    assert np.array_equal(chamber.power, full.power)
+    at = list(library().ensemble()).index("violin")
+    assert chamber.room_db[at] == library().patches["violin-solo"].room_db
+    assert full.room_db[at] == library().patches["violin-section"].room_db

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from model.notes import Note, Piece
-from streaming.playing.bed import drone
-from streaming.playing.playout import BED, RELEASE_S, Begun, Playout
+from streaming.playing.bed import bed
+from streaming.playing.playout import RELEASE_S, Begun, Playout
 from streaming.playing.render import Sound, render
-from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
+from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples, whole_blocks
 
 NAMES = ("piano", "violin", "trumpet", "bass", "drums", "choir", "guitar")
 
@@ -45,7 +47,7 @@ def offline(music: Piece, tail_s: float = 1.5) -> NDArray[np.float32]:
 def test_a_piece_after_another_one_and_a_pause_is_the_same_bit_for_bit() -> None:
     expected = offline(SECOND)
     playout = Playout(bed=False)
-    playout.load(1, FIRST.notes, FIRST.duration_s, room="small")
+    playout.load(1, FIRST.notes, FIRST.duration_s, room="small", style="rock")
     playout.load(2, SECOND.notes, SECOND.duration_s)
     playout.go(1)
     on_air(playout, 1500)
@@ -76,7 +78,7 @@ def test_after_the_bed_a_piece_differs_by_what_of_the_bed_still_sounds() -> None
 def test_what_the_player_asks_in_between_changes_no_bit() -> None:
     expected = offline(FIRST)
     playout = Playout(bed=False)
-    playout.load(1, FIRST.notes, FIRST.duration_s, room="small")
+    playout.load(1, FIRST.notes, FIRST.duration_s, room="small", style="rock")
     playout.go(1)
     playout.step()
     blocks = []
@@ -136,11 +138,16 @@ def test_a_crossfade_is_the_sum_of_what_fades_out_and_what_begins() -> None:
     assert np.abs(beginning[end + SAMPLE_RATE :]).max() > 0.01
 
 
-def test_the_emergency_bed_is_in_memory_before_anything_is_loaded() -> None:
+def test_the_bed_is_in_memory_and_sounds_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     playout = Playout(bed=True)
-    notes, duration_s = drone()
-    held = playout._pieces[BED]
-    assert (held.notes, held.duration_s) == (notes, duration_s)
-    assert len(held.course) * BLOCK_SAMPLES > 0
-    assert held.course.any()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file is opened on air")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     assert np.abs(on_air(playout, 600)).max() > 1e-3
+    # Longer than the loop: it begins again, and is never silent.
+    around = on_air(playout, whole_blocks(to_samples(bed().duration_s)))
+    seconds = np.abs(around[: len(around) // SAMPLE_RATE * SAMPLE_RATE].reshape(-1, SAMPLE_RATE, 2))
+    assert seconds.max(axis=(1, 2)).min() > 1e-3
