@@ -25,6 +25,7 @@ COMMAND_MODULES = (
     "evaluation",
     "about",
     "ports",
+    "obs",
     "doctor",
     "kernels",
 )

@@ -57,6 +57,7 @@ class FakeObs:
         collections: by name; `current` is the name of the one that is shown.
         streaming, recording: whether the outputs run; `broken` outputs begin and end at once.
         service: settings of the streaming service.
+        special: microphones and the like, by OBS's names of their places.
         arriving: factor of the sound that every input delivers.
         moving: whether the time of a media input moves.
         version: of OBS, as it says.
@@ -76,6 +77,7 @@ class FakeObs:
         self.recording = False
         self.broken: set[str] = set()
         self.service: dict[str, Any] = {"server": "rtmp://127.0.0.1/live", "key": "concert"}
+        self.special: dict[str, str | None] = {"desktop1": None, "mic1": None}
         self.arriving = 0.5
         self.moving = True
         self.version = "29.0.2"
@@ -132,7 +134,7 @@ class FakeObs:
     def forget(self) -> None:
         """Lose all inputs, as an OBS that was never saved does."""
         for each in (self.shown.inputs, self.shown.kinds, self.shown.places):
-            each.clear()  # type: ignore[attr-defined]
+            each.clear()
 
     @property
     def url(self) -> str:
@@ -284,7 +286,9 @@ class FakeObs:
                 wanted = data["sceneCollectionName"]
                 if (wanted in self.collections) == (name == "CreateSceneCollection"):
                     return (601 if wanted in self.collections else 600), {}
-                self.collections.setdefault(wanted, Collection(["Scene"], "Scene"))
+                if wanted not in self.collections:
+                    self.collections[wanted] = Collection(["Scene"], "Scene")
+                    self.collections[wanted].muted.update({each: False for each in self.special.values() if each})
                 self.current = wanted
                 return 100, {}
             case "GetCurrentProgramScene":
@@ -308,7 +312,13 @@ class FakeObs:
                 shown.scenes.remove(scene)
                 shown.scene = shown.scene if shown.scene != scene else shown.scenes[0]
                 return 100, {}
-            case "GetSceneItemList" | "GetSceneItemId" | "CreateSceneItem" | "SetSceneItemTransform":
+            case (
+                "GetSceneItemList"
+                | "GetSceneItemId"
+                | "CreateSceneItem"
+                | "SetSceneItemTransform"
+                | "SetSceneItemIndex"
+            ):
                 if scene not in shown.scenes:
                     return 600, {}
                 return self._answer_on_places(name, data, scene, source)
@@ -331,7 +341,11 @@ class FakeObs:
                 item = next((item for item in here if item.number == data["sceneItemId"]), None)
                 if item is None:
                     return 600, {}
-                item.transform.update(data["sceneItemTransform"])
+                if name == "SetSceneItemIndex":
+                    self.shown.places.remove(item)
+                    self.shown.places.insert(data["sceneItemIndex"], item)
+                else:
+                    item.transform.update(data["sceneItemTransform"])
                 return 100, {}
 
     def _place(self, scene: str, source: str, enabled: bool) -> int:
@@ -344,6 +358,8 @@ class FakeObs:
         match name:
             case "GetInputKindList":
                 return 100, {"inputKinds": ["color_source_v3", "ffmpeg_source", "text_ft2_source_v2"]}
+            case "GetSpecialInputs":
+                return 100, self.special
             case "GetInputList":
                 return 100, {"inputs": [{"inputName": n, "inputKind": k} for n, k in shown.kinds.items()]}
             case "CreateInput":
@@ -357,7 +373,7 @@ class FakeObs:
                 return 100, {"sceneItemId": self._place(data["sceneName"], source, data["sceneItemEnabled"])}
         if name not in _OF_AN_INPUT:
             return None
-        if source not in shown.inputs:
+        if source not in shown.inputs and source not in shown.muted:
             return 600, {}
         match name:
             case "GetInputSettings":

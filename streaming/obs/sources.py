@@ -15,10 +15,10 @@ FEED_INPUT = "Conductor programme"
 TEXT_INPUTS = {"now": "Conductor now", "next": "Conductor next"}
 
 # The first kind that OBS knows: FreeType 2 everywhere, GDI+ in builds for Windows without it.
-_TEXT_KINDS = ("text_ft2_source_v2", "text_gdiplus_v3", "text_gdiplus_v2")
+TEXT_KINDS = ("text_ft2_source_v2", "text_gdiplus_v3", "text_gdiplus_v2")
 # A fader at or below this lets nothing through that anybody hears.
 FADER_DOWN_DB = -40.0
-_TEXT_PLACES = {"now": (0.05, 0.84), "next": (0.05, 0.91)}
+TEXT_PLACES = {"now": (0.05, 0.84), "next": (0.05, 0.91)}
 
 
 def feed_settings(url: str) -> dict[str, Any]:
@@ -92,13 +92,18 @@ def apply_text(link: ObsLink, which: str, text: str) -> None:
     except ObsRefusedError as error:
         if error.code != NOT_FOUND:
             raise
-        kinds = link.request("GetInputKindList", unversioned=False)["inputKinds"]
-        kind = next((k for k in _TEXT_KINDS if k in kinds), _TEXT_KINDS[0])
+        kind = text_kind(link)
         canvas = link.request("GetVideoSettings")
-        x, y = _TEXT_PLACES[which]
+        x, y = TEXT_PLACES[which]
         place = {"positionX": x * canvas["baseWidth"], "positionY": y * canvas["baseHeight"]}
         font = {"face": "DejaVu Sans", "size": canvas["baseHeight"] // 20}
         _create(link, name, kind, {"text": text, "font": font}, enabled=False, transform=place)
+
+
+def text_kind(link: ObsLink) -> str:
+    """Return the kind of text input that this OBS has."""
+    kinds = link.request("GetInputKindList", unversioned=False)["inputKinds"]
+    return next((kind for kind in TEXT_KINDS if kind in kinds), TEXT_KINDS[0])
 
 
 def apply_volume(link: ObsLink, volume_db: float) -> bool:

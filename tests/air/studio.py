@@ -9,6 +9,9 @@ import json
 import os
 from pathlib import Path
 
+from streaming.obs.files import Plan, write_files
+from streaming.obs.layout import Canvas
+from streaming.obs.scenes import stream_service
 from tests.air.processes import Program, free_port, program, wait_for
 
 PASSWORD = "for this test only"
@@ -19,18 +22,24 @@ SCENES = ("Main", "Break")
 class Studio:
     """A virtual screen and OBS on it, streaming (when told to) to an RTMP address.
 
+    Args:
+        folder: for everything it writes.
+        rtmp_url: of the streaming service.
+        key: of the stream.
+        feed_url: with one, OBS has the scenes that `conductor obs setup --files` writes; without, two empty ones.
+
     Attributes:
         url: of OBS's WebSocket server.
         obs: the running OBS, or None.
     """
 
-    def __init__(self, folder: Path, rtmp_url: str, key: str) -> None:
+    def __init__(self, folder: Path, rtmp_url: str, key: str, feed_url: str = "") -> None:
         self._folder = folder
         self._port = free_port()
         self.url = f"ws://127.0.0.1:{self._port}"
         self.obs: Program | None = None
         folder.mkdir(parents=True)
-        self._write_configuration(rtmp_url, key)
+        self._write_configuration(rtmp_url, key, feed_url)
         self._screen, self._display = self._start_screen()
 
     def start_obs(self) -> Program:
@@ -82,37 +91,31 @@ class Studio:
         wait_for(ready, "virtual screen")
         return screen, f":{number.read_text().strip()}"
 
-    def _write_configuration(self, rtmp_url: str, key: str) -> None:
+    def _write_configuration(self, rtmp_url: str, key: str, feed_url: str) -> None:
         base = self._folder / "config" / "obs-studio"
-        profile = base / "basic" / "profiles" / "concert"
-        profile.mkdir(parents=True)
-        (base / "basic" / "scenes").mkdir()
-        (base / "global.ini").write_text(
-            "[General]\nFirstRun=true\nLastVersion=486539266\nEnableAutoUpdates=false\n"
-            "Pre19Defaults=false\nPre21Defaults=false\nPre23Defaults=false\nPre24.1Defaults=false\n"
-            "[Basic]\nProfile=concert\nProfileDir=concert\nSceneCollection=concert\nSceneCollectionFile=concert\n"
-            "[BasicWindow]\nPreviewEnabled=false\nWarnBeforeStartingStream=false\n"
-            f"[OBSWebSocket]\nFirstLoad=false\nServerEnabled=true\nServerPort={self._port}\nAuthRequired=true\n"
-            f"ServerPassword={PASSWORD}\n"
+        plan = Plan(
+            Canvas(WIDTH, HEIGHT, FPS),
+            feed_url,
+            PASSWORD,
+            port=self._port,
+            name="concert",
+            service=stream_service(rtmp_url, key),
         )
-        (profile / "basic.ini").write_text(
-            "[General]\nName=concert\n"
-            f"[Video]\nBaseCX={WIDTH}\nBaseCY={HEIGHT}\nOutputCX={WIDTH}\nOutputCY={HEIGHT}\nFPSType=1\nFPSInt={FPS}\n"
-            "[Audio]\nSampleRate=48000\n"
-            "[Output]\nMode=Simple\nReconnect=true\nRetryDelay=2\n"
-            "[SimpleOutput]\nStreamEncoder=x264\nVBitrate=1500\nABitrate=128\nUseAdvanced=true\nPreset=ultrafast\n"
-        )
-        (profile / "service.json").write_text(
-            json.dumps({"type": "rtmp_custom", "settings": {"server": rtmp_url, "key": key}})
-        )
-        collection = {
-            "name": "concert",
-            "current_scene": SCENES[0],
-            "current_program_scene": SCENES[0],
-            "scene_order": [{"name": scene} for scene in SCENES],
-            "sources": [{"id": "scene", "name": scene, "settings": {}} for scene in SCENES],
-        }
-        (base / "basic" / "scenes" / "concert.json").write_text(json.dumps(collection))
+        assert len(list(write_files(base, plan))) == 5
+        profile = base / "basic" / "profiles" / "concert" / "basic.ini"
+        profile.write_text(profile.read_text().replace("Preset=veryfast", "Preset=ultrafast"))
+        settings = base / "global.ini"
+        # Nobody sees it; drawn for nobody it would cost a core.
+        settings.write_text(settings.read_text() + "[BasicWindow]\nPreviewEnabled=false\n")
+        if not feed_url:
+            collection = {
+                "name": "concert",
+                "current_scene": SCENES[0],
+                "current_program_scene": SCENES[0],
+                "scene_order": [{"name": scene} for scene in SCENES],
+                "sources": [{"id": "scene", "name": scene, "settings": {}} for scene in SCENES],
+            }
+            (base / "basic" / "scenes" / "concert.json").write_text(json.dumps(collection))
 
 
 def _listeners() -> set[str]:
