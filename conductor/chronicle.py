@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from conductor.clock import Clock, minutes
-from conductor.cue import Phase, Slot
+from conductor.cues import Phase, Slot
 from conductor.errors import LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from conductor import cue as c
+from conductor import cues as c
 from conductor import wire
 from conductor.chronicle import Chronicle
 from conductor.clock import Clock

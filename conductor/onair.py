@@ -5,7 +5,7 @@ from __future__ import annotations
 from conductor import wire
 from conductor.chronicle import Chronicle
 from conductor.crew import Crew
-from conductor.cue import State
+from conductor.cues import State
 from conductor.stage import Obs, ShowOptions
 
 

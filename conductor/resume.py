@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from conductor.cue import OVER, PLAYABLE, Phase, Slot, State
+from conductor.cues import OVER, PLAYABLE, Phase, Slot, State
 from conductor.library import Library
 from conductor.setlist import Cue
 from conductor.take import Take, read_take

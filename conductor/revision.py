@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from conductor import change as c
+from conductor import cues as c
 from conductor import wire
 from conductor.chronicle import Chronicle
 from conductor.clock import Clock
 from conductor.crew import Crew
-from conductor.cue import Event, Slot
+from conductor.cues import Event, Slot
 from conductor.errors import LibraryError
 from conductor.library import Library
 from conductor.stage import slug

@@ -11,20 +11,19 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from conductor import cue as c
+from conductor import cues as c
 from conductor import wire
 from conductor.chronicle import Chronicle
 from conductor.clock import Clock, SystemClock
 from conductor.commission import Commissions
 from conductor.crew import MIDI_OUT, Commands, Crew, commands_of
-from conductor.cue import Phase, State
+from conductor.cues import Phase, State, step
 from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.onair import OnAir
 from conductor.resume import KEY, restore, save
 from conductor.revision import Revisions
-from conductor.rules import step
 from conductor.setlist import Setlist
 from conductor.stage import Obs, RunFolder, ShowOptions
 from conductor.take import bed

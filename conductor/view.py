@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from conductor.cue import Phase, Slot
+from conductor.cues import Phase, Slot
 from conductor.show import Show
 
 AS_RUN_SHOWN = 60

@@ -26,7 +26,7 @@ HEAVY = {"torch", "pyo", "pyo64"}
 DAEMON = (
     "conductor.cli",
     "conductor.clock",
-    "conductor.cue",
+    "conductor.cues",
     "conductor.library",
     "conductor.logs",
     "conductor.setlist",

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
-from conductor import cue as c
-from conductor.change import wish_of
+from conductor import cues as c
+from conductor.cues import wish_of
 from conductor.errors import UsageError, WireError
 from conductor.show import Show
 from conductor.view import meters, snapshot

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from conductor import cue as c
-from conductor.change import wish_of
+from conductor import cues as c
 from conductor.crew import commands_of
+from conductor.cues import wish_of
 from conductor.errors import ConductorError
 from conductor.library import AsRun, Library
 from conductor.logs import Terminal

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from conductor.cue import Phase
+from conductor.cues import Phase
 from conductor.take import SEAM_S, Take
 from model.midi import read_midi
 from tests.conductor.test_show import Running, running

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from conductor.cue import Phase
+from conductor.cues import Phase
 from tests.conductor.test_show import PATIENCE_S, running
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 
 from conductor.console.server import Console
-from conductor.cue import Phase
+from conductor.cues import Phase
 from conductor.errors import ConductorError, UsageError, WorkerError
 from conductor.library import Library
 from conductor.logs import Terminal

@@ -1,36 +1,18 @@
-"""The states of a show: cues on their way to the air, what happens, what is to be done.
+"""The states of a show: cues on their way to the air.
 
     planned -> composing -> checked -> ready -> armed -> live -> aired
                    |                     |        |
                    +-> failed            +--------+-> skipped
 
-Values only; `conductor.rules` holds the rules that lead from one to the next.
+Values only; `conductor.cues.rules` holds the rules that lead from one to the next.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from conductor.action import Action as Action
-from conductor.action import Borrow as Borrow
-from conductor.action import FadeNow as FadeNow
-from conductor.action import Forget as Forget
-from conductor.action import Keep as Keep
-from conductor.action import ListOver as ListOver
-from conductor.action import Play as Play
-from conductor.action import QueueUp as QueueUp
-from conductor.action import Reload as Reload
-from conductor.action import StartComposing as StartComposing
-from conductor.action import StopComposing as StopComposing
-from conductor.change import Change as Change
-from conductor.change import Changing as Changing
-from conductor.change import Join as Join
-from conductor.change import Revised as Revised
-from conductor.change import StartChange as StartChange
-from conductor.change import StopChange as StopChange
-from conductor.change import Unchanged as Unchanged
-from conductor.change import Wish as Wish
+from conductor.cues.wish import Wish
 from conductor.errors import ConductorError
 from conductor.setlist import Cue, Endless, Setlist
 
@@ -55,6 +37,41 @@ class Phase(StrEnum):
 
 OVER = frozenset({Phase.AIRED, Phase.FAILED, Phase.SKIPPED})
 PLAYABLE = frozenset({Phase.READY, Phase.ARMED})
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """A change of a live piece that is under way.
+
+    Attributes:
+        id: unique in the show.
+        bar, at_s: the bar, and the second, from which on the piece is composed anew.
+        asked_s: monotonic time of the request.
+        moved_s: monotonic time of the latest section.
+        until_s: up to where the player has new notes; 0: none yet.
+    """
+
+    id: int
+    bar: int
+    at_s: float
+    asked_s: float
+    moved_s: float
+    until_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Where a piece takes the place of the one it goes on from.
+
+    Attributes:
+        cue_id: the cue whose piece is cut.
+        at_s: second of that piece.
+        revision: of that piece; changed since then, it leads elsewhere.
+    """
+
+    cue_id: str
+    at_s: float
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,156 +194,3 @@ def begin(setlist: Setlist, *, seed: int = 0, unattended: bool = False) -> State
         ahead=setlist.ahead,
         unattended=unattended,
     )
-
-
-# --- what happens ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComposerUp:
-    """The composer is there and knows of no request."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComposerLost:
-    """The composer is gone, and with it what it was composing."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlayerUp:
-    """The player is there.
-
-    Attributes:
-        playing: the piece it plays, where it outlived an earlier conductor; else 0.
-    """
-
-    playing: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PlayerLost:
-    """The player is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """Composing goes on; `fraction` is 0 to 1."""
-
-    cue_id: str
-    attempt: int
-    fraction: float
-
-
-@dataclass(frozen=True, slots=True)
-class Took:
-    """A piece for a cue is there (composed, or found in the library); `joins`: it goes on from another."""
-
-    cue_id: str
-    attempt: int
-    duration_s: float
-    notes: int
-    reason: str = ""
-    joins: Join | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """No piece came of it; another seed may help where `retryable`."""
-
-    cue_id: str
-    attempt: int
-    reason: str
-    retryable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The piece is stored, and the player and the feed have it."""
-
-    cue_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Began:
-    """The player started a piece (number 0: the bed)."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The player ended a piece."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """The operator: start the standby cue, or a named one, now."""
-
-    cue_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """The operator: let nothing start by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """The operator: go on by itself again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """The operator: end what is live early, or leave a coming cue out."""
-
-    cue_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FadeOut:
-    """The operator: fade to the bed and hold."""
-
-    seconds: float = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standby:
-    """The operator: this cue is to be next."""
-
-    cue_id: str
-
-
-Verb = Go | Hold | Release | Skip | FadeOut | Standby | Change
-Composing = Progressed | Took | Missed
-Worker = ComposerUp | ComposerLost | PlayerUp | PlayerLost
-Event = Tick | Worker | Composing | Kept | Began | Finished | Revised | Unchanged | Verb
-
-
-@dataclass(slots=True)
-class Draft:
-    """A state in the making, and the actions so far; the rules write here."""
-
-    state: State
-    now_s: float
-    actions: list[Action] = field(default_factory=list)
-
-    def change(self, **values: object) -> None:
-        """Set fields of the state."""
-        self.state = replace(self.state, **values)  # type: ignore[arg-type]
-
-    def move(self, slot: Slot, **values: object) -> Slot:
-        """Set fields of a slot and return it."""
-        moved = replace(slot, **values)  # type: ignore[arg-type]
-        self.state = self.state.put(moved)
-        return moved
-
-    def do(self, action: Action) -> None:
-        """Ask for an action."""
-        self.actions.append(action)

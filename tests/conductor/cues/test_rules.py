@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from conductor import cue as c
-from conductor.cue import OVER, Phase, State
-from conductor.rules import RETRIES, STALL_S, attempt_seed, draw, step
+from conductor import cues as c
+from conductor.cues import OVER, Phase, State, step
+from conductor.cues.composing import RETRIES, STALL_S, attempt_seed
+from conductor.cues.following import draw
 from conductor.setlist import Cue, Endless, Setlist
 from conductor.setlist.values import Follow
 

@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor import cue as c
-from conductor.change import wish_of
-from conductor.changing import LEAD_S, LEAST_LEFT_S, STALL_S
-from conductor.cue import Phase, RefusalError, Slot, State
-from conductor.rules import step
+from conductor import cues as c
+from conductor.cues import Phase, RefusalError, Slot, State, step, wish_of
+from conductor.cues.changing import LEAD_S, LEAST_LEFT_S, STALL_S
 from conductor.setlist import Cue
 from conductor.setlist.values import Follow
-from tests.conductor.test_rules import Stage, stage
+from tests.conductor.cues.test_rules import Stage, stage
 
 JAZZ = wish_of({"style": "jazz"})
 # A piece of 60 s at 120 a minute: a bar is 2 s.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conductor.change import Join, StartChange, StopChange
+from conductor.cues.state import Changing, Join
+from conductor.cues.wish import Wish
 from conductor.setlist import Cue
 
 
@@ -84,6 +85,25 @@ class Forget:
 @dataclass(frozen=True, slots=True)
 class ListOver:
     """The last cue has been; nothing is to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartChange:
+    """Ask the composer for another rest of a live piece."""
+
+    cue: Cue
+    number: int
+    changing: Changing
+    wish: Wish
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopChange:
+    """Take a change back; what the player has of it stays."""
+
+    cue_id: str
+    change_id: int
 
 
 Action = (

@@ -1,4 +1,4 @@
-"""The rules of changes while a piece plays, and of pieces that take another's place; see `conductor.rules`."""
+"""The rules of changes while a piece plays, and of pieces that take another's place; see `conductor.cues.rules`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from conductor import cue as c
-from conductor.cue import PLAYABLE, Draft, Phase, RefusalError, Slot, State
+from conductor.cues.actions import Forget, StartChange, StopChange
+from conductor.cues.draft import Draft
+from conductor.cues.events import Revised, Unchanged
+from conductor.cues.state import PLAYABLE, Changing, Phase, RefusalError, Slot, State
+from conductor.cues.verbs import Change
 from conductor.setlist.values import MAX_SEED
 
 # With less to come, a change is not worth hearing.
@@ -26,7 +29,7 @@ STALL_S = 60.0
 _RECOMPOSE_S = 30.0
 
 
-def change(draft: Draft, event: c.Change) -> None:
+def change(draft: Draft, event: Change) -> None:
     """Begin a change of the piece on air, from a bar line that the composer can be ahead of.
 
     Raises:
@@ -55,13 +58,13 @@ def change(draft: Draft, event: c.Change) -> None:
         raise RefusalError(f"{name} has no bar line left that the composer can be ahead of")
     bar, at_s = ahead[0]
     if live.changing:
-        draft.do(c.StopChange(live.cue.id, live.changing.id))
-    changing = c.Changing(state.next_change, bar, round(at_s, 2), draft.now_s, draft.now_s)
+        draft.do(StopChange(live.cue.id, live.changing.id))
+    changing = Changing(state.next_change, bar, round(at_s, 2), draft.now_s, draft.now_s)
     wish = tuple({**dict(live.wish), **dict(event.wish)}.items())
     draft.move(live, changing=changing, wish=wish)
     draft.change(next_change=changing.id + 1)
     seed = (live.cue.seed + changing.id * 7919) % (MAX_SEED + 1)
-    draft.do(c.StartChange(live.cue, live.number, changing, wish, seed))
+    draft.do(StartChange(live.cue, live.number, changing, wish, seed))
 
 
 def _lead_s(learned_s: float, bars: Sequence[tuple[int, float]]) -> float:
@@ -73,13 +76,13 @@ def _lead_s(learned_s: float, bars: Sequence[tuple[int, float]]) -> float:
     return bar_s if bar_s < learned_s <= _MAY_DO * bar_s else learned_s
 
 
-def changed(draft: Draft, event: c.Revised | c.Unchanged) -> None:
+def changed(draft: Draft, event: Revised | Unchanged) -> None:
     """Note that the player has a section, or that none comes any more."""
     slot = draft.state.find(event.cue_id)
     changing = slot.changing if slot else None
     if not slot or not changing or changing.id != event.change_id:
         return
-    if isinstance(event, c.Unchanged):
+    if isinstance(event, Unchanged):
         draft.move(slot, changing=None)
         return
     if not changing.until_s:
@@ -96,7 +99,7 @@ def _join_anew(draft: Draft, left_s: float) -> None:
     """Compose what was to go on from a changed piece again, if there is time; else it just follows."""
     slot = next(iter(draft.state.upcoming), None)
     if slot and slot.joins and slot.phase in PLAYABLE and slot.number != draft.state.fired and left_s > _RECOMPOSE_S:
-        draft.do(c.Forget(slot.number))
+        draft.do(Forget(slot.number))
         draft.change(queue=None)
         draft.move(slot, phase=Phase.PLANNED, number=0, fraction=0.0, joins=None)
 
@@ -110,7 +113,7 @@ def tend(draft: Draft) -> None:
         silent = draft.now_s - changing.moved_s > STALL_S
         if slot.phase is not Phase.LIVE or slot.fading or not draft.state.composer or silent:
             draft.move(slot, changing=None)
-            draft.do(c.StopChange(slot.cue.id, changing.id))
+            draft.do(StopChange(slot.cue.id, changing.id))
 
 
 def before(state: State, slot: Slot) -> Slot | None:

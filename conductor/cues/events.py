@@ -1,0 +1,116 @@
+"""What happens to a show; what an operator says is in `conductor.cues.verbs`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conductor.cues.state import Join
+from conductor.cues.verbs import Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposerUp:
+    """The composer is there and knows of no request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposerLost:
+    """The composer is gone, and with it what it was composing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerUp:
+    """The player is there.
+
+    Attributes:
+        playing: the piece it plays, where it outlived an earlier conductor; else 0.
+    """
+
+    playing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerLost:
+    """The player is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """Composing goes on; `fraction` is 0 to 1."""
+
+    cue_id: str
+    attempt: int
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """A piece for a cue is there (composed, or found in the library); `joins`: it goes on from another."""
+
+    cue_id: str
+    attempt: int
+    duration_s: float
+    notes: int
+    reason: str = ""
+    joins: Join | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """No piece came of it; another seed may help where `retryable`."""
+
+    cue_id: str
+    attempt: int
+    reason: str
+    retryable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The piece is stored, and the player and the feed have it."""
+
+    cue_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The player started a piece (number 0: the bed)."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The player ended a piece."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """The player has a section of a changed piece; `final`: the last."""
+
+    cue_id: str
+    change_id: int
+    until_s: float
+    duration_s: float
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """No more comes of a change; what the player has plays on."""
+
+    cue_id: str
+    change_id: int
+    reason: str
+
+
+Composing = Progressed | Took | Missed
+Worker = ComposerUp | ComposerLost | PlayerUp | PlayerLost
+Event = Tick | Worker | Composing | Kept | Began | Finished | Revised | Unchanged | Verb

@@ -1,0 +1,144 @@
+"""What the facts call for: the rules that run after every event."""
+
+from __future__ import annotations
+
+import random
+
+from conductor.cues.actions import ListOver, Play, QueueUp, StartComposing
+from conductor.cues.changing import before, cut_s, said, tend
+from conductor.cues.composing import attempt_seed
+from conductor.cues.draft import Draft
+from conductor.cues.state import OVER, PLAYABLE, Join, Phase, Slot, State
+from conductor.setlist import Cue, Endless
+from conductor.setlist.values import MAX_SEED
+
+GAP_S = 1.0
+GO_FADE_S = 0.8
+# How much later than its gap a queued piece may begin before it is started by hand.
+GRACE_S = 2.0
+# Past cues kept in the state; the as-run log keeps them all.
+PAST_KEPT = 40
+
+
+def settle(draft: Draft) -> None:
+    """Ask for whatever the facts call for."""
+    tend(draft)
+    _draw(draft)
+    _compose(draft)
+    _arm(draft)
+    _start(draft)
+    _queue(draft)
+    state = draft.state
+    if not state.over and not state.upcoming and not state.live and not state.fired:
+        draft.change(over=True)
+        draft.do(ListOver())
+
+
+def draw(endless: Endless, seed: int, index: int) -> Cue:
+    """Return the cue that is drawn at a place (1 and up); the same for the same seed."""
+    # A text seeds it, so that neighbouring seeds and places have nothing in common.
+    rng = random.Random(f"{seed}/{index}")
+    names = [name for name, _ in endless.styles]
+    style = rng.choices(names, [weight for _, weight in endless.styles])[0]
+    return Cue(
+        id=f"endless-{index}",
+        number=f"E{index}",
+        name=f"{style.title()} No. {index}",
+        style=style,
+        instruments=endless.instruments,
+        seed=rng.randint(0, MAX_SEED),
+        duration_s=endless.duration_s,
+        candidates=endless.candidates,
+        controls=endless.controls,
+        bank=endless.bank,
+        expression=endless.expression,
+        drawn=True,
+    )
+
+
+def _draw(draft: Draft) -> None:
+    endless = draft.state.endless
+    while endless and len(draft.state.upcoming) < draft.state.ahead:
+        index = draft.state.drawn + 1
+        slot = Slot(draw(endless, draft.state.endless_seed, index))
+        draft.change(slots=(*draft.state.slots, slot), drawn=index)
+    past = [s for s in draft.state.slots if s.phase in OVER]
+    if len(past) > PAST_KEPT:
+        old = {s.cue.id for s in past[:-PAST_KEPT]}
+        draft.change(slots=tuple(s for s in draft.state.slots if s.cue.id not in old))
+
+
+def _compose(draft: Draft) -> None:
+    """One piece at a time, the nearest first."""
+    state = draft.state
+    busy = any(s.phase is Phase.COMPOSING for s in state.slots)
+    if busy or not state.composer or draft.now_s < state.rest_s:
+        return
+    for slot in state.upcoming[: state.ahead]:
+        if slot.phase is Phase.PLANNED:
+            draft.move(slot, phase=Phase.COMPOSING, fraction=0.0, moved_s=draft.now_s)
+            earlier = before(state, slot)
+            after = Join(earlier.cue.id, 0.0, earlier.revision) if earlier else None
+            draft.do(StartComposing(slot.cue, slot.attempt, attempt_seed(slot.cue.seed, slot.attempt), after))
+            return
+
+
+def _arm(draft: Draft) -> None:
+    standby = draft.state.standby
+    for slot in draft.state.upcoming:
+        if slot.phase is Phase.ARMED and slot != standby and slot.number != draft.state.fired:
+            draft.move(slot, phase=Phase.READY)
+    if standby and standby.phase is Phase.READY:
+        draft.move(standby, phase=Phase.ARMED)
+
+
+def fire(draft: Draft, slot: Slot) -> None:
+    """Start a piece now."""
+    draft.do(Play(slot.number, GO_FADE_S))
+    # The player takes it out of its queue; what is left of that is told anew when it has begun.
+    draft.change(fired=slot.number, fired_s=draft.now_s, queue=None)
+
+
+def _by_itself(state: State, slot: Slot) -> bool:
+    return state.unattended or slot.cue.follow.kind != "hold"
+
+
+def _gap_s(slot: Slot) -> float:
+    return -slot.cue.follow.hang_s if slot.cue.follow.kind == "hang" else GAP_S
+
+
+def _start(draft: Draft) -> None:
+    """Start the standby cue when nothing is live, it may, and the player will not by itself."""
+    state, standby = draft.state, draft.state.standby
+    if state.held or not state.player or state.fired or state.live or state.idle_s is None:
+        return
+    if not standby or standby.phase is not Phase.ARMED or not _by_itself(state, standby):
+        return
+    if standby.number in (state.queue or ()) and draft.now_s - state.idle_s < max(0.0, state.gap_s) + GRACE_S:
+        return
+    fire(draft, standby)
+
+
+def _queue(draft: Draft) -> None:
+    """Tell the player what follows: all that is ready, may start by itself and has the same gap."""
+    state = draft.state
+    # While a start is on its way the player is left alone: a new queue would take the start back.
+    if not state.player or state.fired:
+        return
+    numbers: list[int] = []
+    cuts: list[float | None] = []
+    gap_s = GAP_S
+    earlier = state.live
+    for slot in () if state.held else state.upcoming:
+        if slot.phase not in PLAYABLE or not _by_itself(state, slot):
+            break
+        if numbers and _gap_s(slot) != gap_s:
+            break
+        gap_s = _gap_s(slot)
+        numbers.append(slot.number)
+        cuts.append(cut_s(slot, earlier))
+        earlier = slot
+    told = (tuple(numbers), said(cuts))
+    if state.queue is None or told != (state.queue, state.cuts) or (numbers and gap_s != state.gap_s):
+        draft.change(queue=told[0], gap_s=gap_s, cuts=told[1])
+        draft.do(QueueUp(told[0], gap_s, told[1]))

@@ -1,0 +1,73 @@
+"""The rules of the show: a pure function (state, event) -> (state, actions).
+
+An event first changes the facts; then `following.settle` asks for whatever the new facts
+call for. So the same rules hold after every event, in any order, and a repeated
+or late event asks for nothing twice.
+"""
+
+from __future__ import annotations
+
+from conductor.cues.actions import Action
+from conductor.cues.changing import changed
+from conductor.cues.composing import composer, heard
+from conductor.cues.composing import watch as watch_composing
+from conductor.cues.draft import Draft
+from conductor.cues.events import (
+    Began,
+    ComposerLost,
+    ComposerUp,
+    Event,
+    Finished,
+    Kept,
+    Missed,
+    PlayerLost,
+    PlayerUp,
+    Progressed,
+    Revised,
+    Tick,
+    Took,
+    Unchanged,
+)
+from conductor.cues.following import settle
+from conductor.cues.operating import obey
+from conductor.cues.playing import began, finished, player
+from conductor.cues.playing import watch as watch_playing
+from conductor.cues.state import Phase, State
+
+
+def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action, ...]]:
+    """Return what an event leads to.
+
+    Args:
+        state: before the event.
+        event: what happened.
+        now_s: monotonic time of the event.
+
+    Raises:
+        RefusalError: the event is an operator's wish that cannot be met now.
+    """
+    draft = Draft(state, now_s)
+    match event:
+        case Tick():
+            watch_composing(draft)
+            watch_playing(draft)
+        case ComposerUp() | ComposerLost():
+            composer(draft, isinstance(event, ComposerUp))
+        case PlayerUp() | PlayerLost():
+            player(draft, up=isinstance(event, PlayerUp), playing=getattr(event, "playing", 0))
+        case Progressed() | Took() | Missed():
+            heard(draft, event)
+        case Revised() | Unchanged():
+            changed(draft, event)
+        case Kept(cue_id):
+            slot = state.find(cue_id)
+            if slot and slot.phase is Phase.CHECKED:
+                draft.move(slot, phase=Phase.READY)
+        case Began(number):
+            began(draft, number)
+        case Finished(number):
+            finished(draft, number)
+        case _:
+            obey(draft, event)
+    settle(draft)
+    return draft.state, tuple(draft.actions)
