@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
 import threading
@@ -20,7 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from conductor import wire
-from conductor.errors import ConductorError, WireError
+from conductor.desk import Desk
+from conductor.errors import ConductorError
 from streaming.errors import StreamingError
 from streaming.midi.heldport import HeldPort
 from streaming.midi.out import MidiRoute
@@ -41,6 +41,10 @@ _PIECES_KEPT = 64
 class MidiOutlet:
     """Serves a conductor, and sends as it says.
 
+    Attributes:
+        desk: where it hears and tells.
+        ended: set when it is to end.
+
     Args:
         ring: of the programme.
         tape: what sounds.
@@ -50,7 +54,7 @@ class MidiOutlet:
     def __init__(self, ring: Ring, tape: NoteTape, ports: Callable[[], Ports] = SystemPorts) -> None:
         self._ring, self._tape, self._ports = ring, tape, ports
         self._loop = asyncio.get_running_loop()
-        self._link: wire.Link | None = None
+        self.desk = Desk(WORKER, self._obey, self._greet)
         self._route: wire.Route | None = None
         self._news: wire.PortNews | None = None
         self._tempi: OrderedDict[int, list[tuple[float, float]]] = OrderedDict()
@@ -59,21 +63,9 @@ class MidiOutlet:
         self._thread: threading.Thread | None = None
         self.ended = asyncio.Event()
 
-    async def serve(self, link: wire.Link) -> None:
-        """Answer one conductor until it goes; a newer one takes its place."""
-        self._link = link
-        link.send(wire.Hello(WORKER, os.getpid()))
+    def _greet(self) -> None:
         if self._news is not None:
-            link.send(self._news)
-        try:
-            async for message in link.messages():
-                self._obey(message)
-        except WireError as error:
-            log.warning("%s", error)
-            link.send(wire.Fault(WORKER, str(error)))
-        finally:
-            if self._link is link:
-                self._link = None
+            self.desk.show(self._news)
 
     def _obey(self, message: wire.Message) -> None:
         match message:
@@ -91,9 +83,8 @@ class MidiOutlet:
                     self._sender.tell(number, tempi)
             case wire.Quit():
                 self.ended.set()
-            case _ if self._link is not None:
-                kind = type(message).__name__
-                self._link.send(wire.Fault(WORKER, f"{WORKER} does not know what to do with {kind}"))
+            case _:
+                self.desk.fault(f"{WORKER} does not know what to do with {type(message).__name__}")
 
     def _begin(self, wish: wire.Route) -> None:
         route = MidiRoute(wish.port, wish.channels, wish.clock, wish.latency_ms, wish.programs)
@@ -127,14 +118,12 @@ class MidiOutlet:
     def _say(self, news: wire.PortNews) -> None:
         self._news = news
         log.info("%s", news.text)
-        if self._link is not None:
-            self._link.send(news)
+        self.desk.show(news)
 
     async def close(self) -> None:
         """Let go of everything."""
         self._halt()
-        if self._link is not None:
-            await self._link.close()
+        await self.desk.close()
 
 
 async def send(run: Path) -> None:
@@ -152,7 +141,7 @@ async def send(run: Path) -> None:
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, outlet.ended.set)
         socket = run / f"{WORKER}.sock"
-        server = await wire.serve(socket, outlet.serve)
+        server = await wire.serve(socket, outlet.desk.serve)
         gc.collect()
         gc.freeze()
         try:

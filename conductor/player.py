@@ -11,16 +11,15 @@ import argparse
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 from conductor import wire
-from conductor.errors import ConductorError, WireError
+from conductor.desk import Desk
+from conductor.errors import ConductorError
 from model.notes import Note, TempoMark
 from streaming.errors import StreamingError
 from streaming.mixing.mixer import CEILING_DBTP, LATENCY_SAMPLES
@@ -40,12 +39,13 @@ _LOST_S = 2.0
 _BURST_BLOCKS = 16
 _NAP_S = 0.01
 _LEVELS_S = 0.1
-# News that nobody is there to hear; the oldest is forgotten.
-_NEWS_KEPT = 256
 
 
 class Player:
     """Serves a conductor and keeps the ring filled.
+
+    Attributes:
+        desk: where it hears and tells.
 
     Args:
         ring: where the programme goes; it continues at its `write_index`.
@@ -61,8 +61,7 @@ class Player:
         ring.skip_to(ring.read_index)
         self._base = ring.write_index
         self._tell_base()
-        self._link: wire.Link | None = None
-        self._waiting: deque[wire.Message] = deque(maxlen=_NEWS_KEPT)
+        self.desk = Desk(WORKER, self._obey)
         self._quit = asyncio.Event()
         self._next_levels = 0.0
 
@@ -70,34 +69,12 @@ class Player:
         """Leave the loop of `run`."""
         self._quit.set()
 
-    async def hang_up(self) -> None:
-        """Send what is still to be sent and close the connection."""
-        if self._link is not None:
-            await self._link.close()
-
-    async def serve(self, link: wire.Link) -> None:
-        """Answer one conductor until it goes; a newer one takes its place."""
-        self._link = link
-        link.send(wire.Hello(WORKER, os.getpid()))
-        while self._waiting:
-            link.send(self._waiting.popleft())
-        try:
-            async for message in link.messages():
-                self._obey(message)
-        except WireError as error:
-            log.warning("%s", error)
-            self._tell(wire.Fault(WORKER, str(error)))
-        finally:
-            if self._link is link:
-                self._link = None
-
     def _obey(self, message: wire.Message) -> None:
         playout = self._playout
         try:
             match message:
-                case wire.Load(number, rows, duration_s, gain_db, room, bank, score):
-                    notes = [Note(*row) for row in rows]
-                    playout.load(number, notes, duration_s, gain_db, room, bank, _score(score))
+                case wire.Load():
+                    self._load(message)
                 case wire.Banks(paths):
                     playout.orchestra.prepare(paths)
                 case wire.Follow(numbers, gap_s, cuts):
@@ -115,9 +92,23 @@ class Player:
                 case wire.Quit():
                     self.quit()
                 case _:
-                    self._tell(wire.Fault(WORKER, f"the player does not understand {type(message).__name__}"))
+                    self.desk.fault(f"the player does not understand {type(message).__name__}")
         except KeyError as error:
-            self._tell(wire.Fault(WORKER, f"{type(message).__name__}: piece {error.args[0]} is not loaded"))
+            self.desk.fault(f"{type(message).__name__}: piece {error.args[0]} is not loaded")
+
+    def _load(self, piece: wire.Load) -> None:
+        self._playout.load(
+            piece.number,
+            [Note(*row) for row in piece.notes],
+            piece.duration_s,
+            piece.gain_db,
+            piece.room,
+            piece.bank,
+            _score(piece.score),
+            wire.controls_of(piece.controls),
+            piece.style,
+            piece.variants,
+        )
 
     async def run(self) -> None:
         """Make the programme until told to quit."""
@@ -161,29 +152,23 @@ class Player:
         match news:
             case Begun(number, sample):
                 self._ring.mark(number, self._base + sample)
-                self._tell(wire.Started(number, self._base + sample))
+                self.desk.tell(wire.Started(number, self._base + sample))
             case Over(number, sample):
-                self._tell(wire.Ended(number, self._base + sample))
+                self.desk.tell(wire.Ended(number, self._base + sample))
             case Changed(number, from_s, sample, late):
-                self._tell(wire.Replaced(number, from_s, self._base + sample if sample >= 0 else sample, late))
+                self.desk.tell(wire.Replaced(number, from_s, self._base + sample if sample >= 0 else sample, late))
             case Troubled(text):
-                self._tell(wire.Fault(WORKER, text, retryable=True))
+                self.desk.fault(text, retryable=True)
             case _:
                 reason = f"piece {news.number} should sound, but nothing is heard"
-                self._tell(wire.Fault(WORKER, reason, retryable=True))
-
-    def _tell(self, message: wire.Message) -> None:
-        if self._link is None or self._link.closed:
-            self._waiting.append(message)
-        else:
-            self._link.send(message)
+                self.desk.fault(reason, retryable=True)
 
     def _send_levels(self, now: float) -> None:
-        if now < self._next_levels or self._link is None:
+        if now < self._next_levels or not self.desk.attended:
             return
         self._next_levels = now + _LEVELS_S
         playout, master = self._playout, self._playout.master
-        self._link.send(
+        self.desk.show(
             wire.Levels(
                 sample=self._ring.write_index,
                 number=playout.number,
@@ -222,7 +207,7 @@ async def play(run: Path, *, fast: bool = False, lufs: float = TARGET_LUFS, dbtp
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, player.quit)
         socket = run / "player.sock"
-        server = await wire.serve(socket, player.serve)
+        server = await wire.serve(socket, player.desk.serve)
         # What is there now stays: no collection ever looks at the voices again.
         gc.collect()
         gc.freeze()
@@ -231,7 +216,7 @@ async def play(run: Path, *, fast: bool = False, lufs: float = TARGET_LUFS, dbtp
             await player.run()
         finally:
             server.close()
-            await player.hang_up()
+            await player.desk.close()
             socket.unlink(missing_ok=True)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from conductor import wire
-from conductor.wire import MarkRow, NoteRow
+from conductor.wire import ControlsRow, MarkRow, NoteRow
 from model.midi import read_midi, write_midi
 from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
 from streaming.mixing.room import room_of
@@ -37,6 +38,8 @@ class Take:
         bank: path of the SoundFont that plays it, or `synth`.
         expression: whether it is played as people would, or exactly as written.
         written: whether the file holds this very music.
+        controls: what is turned while the notes of each part sound.
+        variants: (instrument, variant) of patches, before what the style says.
     """
 
     title: str
@@ -54,13 +57,16 @@ class Take:
     expression: bool = False
     written: bool = True
     marks: list[MarkRow] = field(default_factory=list)
+    controls: list[ControlsRow] = field(default_factory=list)
+    variants: tuple[tuple[str, str], ...] = ()
 
     @property
     def piece(self) -> Piece:
         """The music."""
         notes = tuple(sorted(Note(*row) for row in self.notes))
         marks = tuple(Mark(*row) for row in self.marks)
-        return Piece(notes, _marks(self.tempi), self.title, self.style, self.beats_per_bar, marks)
+        controls = tuple(wire.controls_of(self.controls))
+        return Piece(notes, _marks(self.tempi), self.title, self.style, self.beats_per_bar, marks, controls)
 
     @property
     def bars(self) -> tuple[tuple[int, float], ...]:
@@ -78,11 +84,17 @@ class Take:
 
     def begun_at(self, at_s: float) -> Take:
         """Return the music from a bar line on, as a piece of its own."""
-        notes = [(max(0.0, row[0] - at_s), *row[1:]) for row in self.notes if row[0] >= at_s - SEAM_S]
+        notes: list[NoteRow] = [(max(0.0, row[0] - at_s), *row[1:]) for row in self.notes if row[0] >= at_s - SEAM_S]
         tempi = [(time_s - at_s, bpm) for time_s, bpm in _tempi_from(self.tempi, at_s)]
         duration_s = max((row[0] + row[3] for row in notes), default=0.0)
         told = [(max(0.0, time_s - at_s), text) for time_s, text in self.marks if time_s >= at_s - SEAM_S]
-        return replace(self, notes=notes, tempi=tempi, duration_s=duration_s, written=False, marks=told)
+        turned: list[ControlsRow] = [
+            (_later(row[0], at_s), _later(row[1], at_s), _later(row[2], at_s), _later(row[3], at_s))
+            for row in self.controls
+        ]
+        return replace(
+            self, notes=notes, tempi=tempi, duration_s=duration_s, written=False, marks=told, controls=turned
+        )
 
     def write(self, midi: Path) -> Take:
         """Write the music to a file and return the take with it.
@@ -96,7 +108,15 @@ class Take:
     def load(self, number: int) -> wire.Load:
         """Return the message that gives the piece to the player."""
         return wire.Load(
-            number, self.notes, self.duration_s, 0.0, room_of(self.style), self.bank, self.score(self.tempi)
+            number,
+            self.notes,
+            self.duration_s,
+            room=room_of(self.style),
+            bank=self.bank,
+            score=self.score(self.tempi),
+            controls=self.controls,
+            style=self.style or "",
+            variants=dict(self.variants),
         )
 
     def score(self, tempi: list[tuple[float, float]]) -> wire.ScoreRow | None:
@@ -130,9 +150,15 @@ def _tempi_from(tempi: list[tuple[float, float]], from_s: float) -> list[tuple[f
     return [(from_s, held[-1] if held else DEFAULT_TEMPO_BPM), *later]
 
 
+def _later(row: Sequence[tuple[float, float]], at_s: float) -> list[tuple[float, float]]:
+    """Return the steps of a curve from a time on; the one that holds there comes first."""
+    held = [value for time_s, value in row if time_s <= at_s][-1:] or [value for _, value in row][:1]
+    return [(0.0, value) for value in held] + [(time_s - at_s, value) for time_s, value in row if time_s > at_s]
+
+
 def note_rows(piece: Piece) -> list[NoteRow]:
     """Return a piece's notes as they go between processes."""
-    return [(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity) for n in piece.notes]
+    return [(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity, n.part) for n in piece.notes]
 
 
 def tempo_rows(piece: Piece) -> list[tuple[float, float]]:
@@ -158,16 +184,18 @@ def take_of(piece: Piece, midi: Path, *, title: str, caption: str, piece_id: int
         beats_per_bar=piece.beats_per_bar,
         piece_id=piece_id,
         marks=mark_rows(piece),
+        controls=wire.control_rows(piece.controls),
     )
 
 
 def read_take(midi: Path, *, title: str, caption: str, piece_id: int | None = None) -> Take:
-    """Return a take of a MIDI file.
+    """Return a take of a MIDI file, with its pedal and what it turns, as it is rendered.
 
     Raises:
         MidiError: it cannot be read.
     """
-    return take_of(read_midi(midi).piece, midi, title=title, caption=caption, piece_id=piece_id)
+    piece = read_midi(midi, pedal=True, controls=True).piece
+    return take_of(piece, midi, title=title, caption=caption, piece_id=piece_id)
 
 
 def bed() -> Take:

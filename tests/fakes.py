@@ -140,7 +140,7 @@ class FakeComposer(FakeWorker):
             piece = fake_sections(read_midi(Path(prompt["continue_from"])).piece, Prompt.of(prompt))[-1][0]
         path = Path(request.out + ".mid")
         write_midi(piece, path)
-        rows: list[wire.NoteRow] = [(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity) for n in piece.notes]
+        rows = note_rows(piece)
         self.say(
             wire.Composed(
                 request.request_id, str(path), rows, [(0.0, 120.0)], piece.duration_s, self.options.seconds,

@@ -10,6 +10,7 @@ from conductor.wire.link import Link, connect, serve
 from conductor.wire.message import Fault, Hello, MarkRow, Message, NoteRow, Quit, decode, encode
 from conductor.wire.playing import (
     Banks,
+    ControlsRow,
     Drop,
     Ended,
     Fade,
@@ -21,6 +22,8 @@ from conductor.wire.playing import (
     Revise,
     ScoreRow,
     Started,
+    control_rows,
+    controls_of,
 )
 from conductor.wire.sending import PortNews, Route, Tempi
 from conductor.wire.showing import Announce, Answer, FeedStatus, Next, Offer, Record
@@ -33,6 +36,7 @@ __all__ = [
     "Change",
     "Compose",
     "Composed",
+    "ControlsRow",
     "Drop",
     "Ended",
     "Fade",
@@ -62,6 +66,8 @@ __all__ = [
     "Started",
     "Tempi",
     "connect",
+    "control_rows",
+    "controls_of",
     "decode",
     "encode",
     "serve",

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from conductor.errors import WireError
 
-# (onset_s, pitch, instrument, duration_s, velocity), the order of model.notes.Note
-NoteRow = tuple[float, int, str, float, int]
+# (onset_s, pitch, instrument, duration_s, velocity, part), the order of model.notes.Note
+NoteRow = tuple[float, int, str, float, int, int]
 # (time_s, text), the order of model.notes.Mark
 MarkRow = tuple[float, str]
 

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from conductor.wire.message import Message, NoteRow
+from model.controls import Controls, Curve
 
 # (style, [(time_s, bpm)], beats in a bar), the order of streaming.performing.notation.Score
 ScoreRow = tuple[str | None, list[tuple[float, float]], float]
+# [(time_s, value)]
+CurveRow = list[tuple[float, float]]
+# The order of model.controls.Controls.
+ControlsRow = tuple[CurveRow, CurveRow, CurveRow, CurveRow]
+
+
+def control_rows(controls: Sequence[Controls]) -> list[ControlsRow]:
+    """Return controls as they go between processes."""
+    return [(_row(c.gain_db), _row(c.place), _row(c.bend_cents), _row(c.vibrato)) for c in controls]
+
+
+def controls_of(rows: Sequence[ControlsRow]) -> list[Controls]:
+    """Return the controls that rows tell of."""
+    return [Controls(*map(_curve, row)) for row in rows]
+
+
+def _row(curve: Curve) -> CurveRow:
+    return list(zip(curve.times_s, curve.values, strict=True))
+
+
+def _curve(row: CurveRow) -> Curve:
+    # Nothing said is nothing turned.
+    return Curve(tuple(time_s for time_s, _ in row), tuple(value for _, value in row)) if row else Curve()
+
 
 # conductor -> player.
 
@@ -24,6 +50,9 @@ class Load(Message):
         room: in which it is played: `small`, `hall`, or `dry`.
         bank: path of the SoundFont that plays it, or `synth`.
         score: by which players make music of its notes; None: exactly as written.
+        controls: what is turned while the notes of each part sound.
+        style: of the piece, for the patches that play it.
+        variants: instrument to variant, before what the style says.
     """
 
     number: int
@@ -33,6 +62,9 @@ class Load(Message):
     room: str = "hall"
     bank: str = "synth"
     score: ScoreRow | None = None
+    controls: list[ControlsRow] = field(default_factory=list)
+    style: str = ""
+    variants: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

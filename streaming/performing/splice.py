@@ -19,7 +19,7 @@ def joined(before: Sequence[Note], after: Sequence[Note], at: int) -> tuple[Note
         at: sample from the start of the piece.
     """
     going_on = {_place(note): note for note in after if to_samples(note.onset_s) < at}
-    played = [going_on.get(_place(note)) or _ended(note, at) for note in before if to_samples(note.onset_s) < at]
+    played = [_gone_on(note, going_on.get(_place(note)), at) for note in before if to_samples(note.onset_s) < at]
     return (*played, *(note for note in after if to_samples(note.onset_s) >= at))
 
 
@@ -27,7 +27,10 @@ def _place(note: Note) -> tuple[int, int, str]:
     return to_samples(note.onset_s), note.pitch, note.instrument
 
 
-def _ended(note: Note, at: int) -> Note:
+def _gone_on(note: Note, new: Note | None, at: int) -> Note:
+    """Return a note as it goes on in the new version, else ended; whoever turns it still does."""
+    if new is not None:
+        return replace(new, part=note.part)
     if to_samples(note.offset_s) <= at:
         return note
     return replace(note, duration_s=to_seconds(at) - note.onset_s)

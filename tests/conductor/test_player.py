@@ -19,8 +19,8 @@ from conductor.errors import WireError
 from streaming.ring import Ring
 
 M = TypeVar("M", bound=wire.Message)
-TUNE: list[wire.NoteRow] = [(0.0, 60, "organ", 0.5, 80), (0.5, 64, "organ", 0.5, 80)]
-LONG: list[wire.NoteRow] = [(0.0, 48, "organ", 60.0, 80)]
+TUNE: list[wire.NoteRow] = [(0.0, 60, "organ", 0.5, 80, 0), (0.5, 64, "organ", 0.5, 80, 0)]
+LONG: list[wire.NoteRow] = [(0.0, 48, "organ", 60.0, 80, 0)]
 
 
 class Desk:
@@ -195,7 +195,7 @@ async def test_a_run_folder_that_is_not_there_is_one_clear_line(tmp_path: Path) 
 
 
 async def test_a_piece_on_air_is_changed_and_the_next_takes_its_place_where_it_is_cut(tmp_path: Path) -> None:
-    rows: list[wire.NoteRow] = [(n / 4, 60, "organ", 0.2, 80) for n in range(24)]
+    rows: list[wire.NoteRow] = [(n / 4, 60, "organ", 0.2, 80, 0) for n in range(24)]
     async with player(tmp_path) as process:
         desk = await dial(tmp_path)
         ring = Ring.open(tmp_path / "programme.ring")
@@ -203,10 +203,10 @@ async def test_a_piece_on_air_is_changed_and_the_next_takes_its_place_where_it_i
         desk.link.send(wire.Load(2, TUNE, 1.0))
         desk.link.send(wire.Go(1))
         first = await desk.until(wire.Started, lambda m: m.number == 1)
-        desk.link.send(wire.Revise(1, 1.5, [(1.5 + n / 4, 72, "flute", 0.2, 80) for n in range(10)], 4.0))
+        desk.link.send(wire.Revise(1, 1.5, [(1.5 + n / 4, 72, "flute", 0.2, 80, 0) for n in range(10)], 4.0))
         replaced = await desk.until(wire.Replaced)
         assert (replaced.from_s, replaced.sample, replaced.late) == (1.5, first.sample + 72_000, False)
-        desk.link.send(wire.Revise(1, 0.0, [(0.5, 72, "flute", 0.2, 80)], 4.0))
+        desk.link.send(wire.Revise(1, 0.0, [(0.5, 72, "flute", 0.2, 80, 0)], 4.0))
         late = await desk.until(wire.Replaced, lambda m: m.late)
         assert late.from_s > 0.0
         assert late.sample == pytest.approx(first.sample + late.from_s * 48_000, abs=1)
