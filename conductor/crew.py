@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from conductor import wire
-from conductor.errors import WireError
+from conductor.audience import Audience
 from conductor.stage import RunFolder, ShowOptions
 from conductor.take import Take
 from conductor.workers import Worker, command
 from streaming.midi.out import MidiRoute
 from streaming.playing.bed import BED
+from streaming.programme.ice import ANYBODY, Watching
 
 NAMES = ("feed", "player", "composer")
 MIDI_OUT = "midi_out"
-ANSWER_WAIT_S = 10.0
 
 # How a worker is started: its name to its command line.
 Commands = Callable[[str], Sequence[str]]
@@ -72,6 +71,7 @@ class Crew:
         bed: what is drawn while nothing else is heard.
         midi: where the notes are sent, by a fourth worker; None: nowhere.
         banks: SoundFonts that the player is to have ready.
+        watching: who may watch by WebRTC, and how they are reached.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Crew:
         on_down: Callable[[str, str], None],
         midi: MidiRoute | None = None,
         banks: Sequence[str] = (),
+        watching: Watching = ANYBODY,
     ) -> None:
         self.heard = Heard()
         self._bed = bed
@@ -95,8 +96,6 @@ class Crew:
         self._next = ""
         self._record: Path | None = None
         self.recordings: list[Path] = []
-        self._offers: dict[str, asyncio.Future[wire.Answer]] = {}
-        self._ids = itertools.count(1)
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.workers = {
             name: Worker(
@@ -109,6 +108,7 @@ class Crew:
             )
             for name in (*NAMES, *((MIDI_OUT,) if midi else ()))
         }
+        self.audience = Audience(self.workers["feed"], watching)
 
     def send(self, name: str, message: wire.Message) -> None:
         """Send a message to a worker."""
@@ -189,25 +189,6 @@ class Crew:
             return True
         return False
 
-    async def offer(self, sdp: str) -> wire.Answer:
-        """Pass a viewer's WebRTC offer to the feed and return its answer.
-
-        Raises:
-            WireError: the feed is away or silent.
-        """
-        if not self.workers["feed"].up:
-            raise WireError("the feed is being restarted - try again in a moment")
-        request_id = f"{os.getpid()}-{next(self._ids)}"
-        future: asyncio.Future[wire.Answer] = asyncio.get_running_loop().create_future()
-        self._offers[request_id] = future
-        self.send("feed", wire.Offer(request_id, sdp))
-        try:
-            return await asyncio.wait_for(future, ANSWER_WAIT_S)
-        except TimeoutError:
-            raise WireError("the feed did not answer the viewer") from None
-        finally:
-            del self._offers[request_id]
-
     async def stop(self, wait_s: float) -> None:
         """End all workers: first who makes, last who sends."""
         first = [worker.stop(wait_s) for name, worker in self.workers.items() if name != "feed"]
@@ -224,10 +205,8 @@ class Crew:
                 self.heard.feed = message
                 if not message.recording and self._record is None:
                     self.heard.recorded.set()
-            case wire.Answer(request_id=request_id):
-                future = self._offers.get(request_id)
-                if future and not future.done():
-                    future.set_result(message)
+            case wire.Answer():
+                self.audience.hear(message)
                 return
         self._on_message(message)
 
@@ -235,6 +214,7 @@ class Crew:
         if name == "player":
             self.send("player", wire.Banks(self._banks))
         elif name == "feed":
+            self.audience.feed_up()
             self.send("feed", self._bed.announce(BED))
             for number, take in self._announced.items():
                 self.send("feed", take.announce(number))
@@ -251,7 +231,6 @@ class Crew:
     def _down(self, name: str, reason: str) -> None:
         if name == "player":
             self.heard.levels = None
-        for future in self._offers.values() if name == "feed" else ():
-            if not future.done():
-                future.set_exception(WireError("the feed went away"))
+        elif name == "feed":
+            self.audience.feed_down()
         self._on_down(name, reason)

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from conductor import wire
 from conductor.errors import WireError
+from conductor.viewing import admit, attend
 from model.notes import Mark, Note, TempoMark
-from streaming.errors import FeedError, StreamingError
+from streaming.errors import StreamingError
 from streaming.picture.pianoroll import PianoRoll
 from streaming.picture.scene import Scene
 from streaming.picture.stamp import stamp
@@ -198,8 +199,10 @@ class Feed:
                 # Fast: what is in the ring still belongs to the recording that ends.
                 after = self._ring.write_index if self._options.fast and not path else 0
                 self._program.call(partial(self._record, path), after_sample=after)
-            case wire.Offer():
-                self._start(self._answer(link, message))
+            case wire.Admit():
+                admit(self._viewers, message)
+            case wire.Offer() | wire.Trickle() | wire.Leave():
+                self._start(attend(self._viewers, link, message))
             case wire.Quit():
                 self._quit()
             case _:
@@ -213,14 +216,6 @@ class Feed:
         if self._redrawn.get(scene.number) is scene:
             del self._redrawn[scene.number]
             self._program.announce(scene)
-
-    async def _answer(self, link: wire.Link, offer: wire.Offer) -> None:
-        try:
-            sdp = await self._viewers.answer(offer.sdp)
-        except FeedError as error:
-            link.send(wire.Answer(offer.request_id, "", str(error)))
-        else:
-            link.send(wire.Answer(offer.request_id, sdp))
 
     def _quit(self) -> None:
         after = self._ring.write_index if self._options.fast else 0

@@ -86,6 +86,7 @@ class Show:
             # As fast as it goes, nobody can play along.
             midi=None if options.fast else setlist.midi,
             banks=setlist.banks,
+            watching=setlist.watching,
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
         self.on_air = OnAir(options, self.crew, self.chronicle, obs)

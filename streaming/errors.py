@@ -5,8 +5,16 @@ StreamingError
 │   ├── PatchError   a patch file is wrong; says where
 │   └── SoundFontError   a SoundFont cannot be read or played
 ├── RingError        the shared ring of audio cannot be made or opened
+├── ThemeError       a theme is not there, or its file is wrong; says where
 ├── EncodeError      a file or stream cannot be written (disk full, no permission)
 ├── FeedError        a listener or a port cannot be served
+│   ├── OfferError   what a viewer sent is no offer of WebRTC
+│   ├── UnservableError  a viewer takes no H.264 with Opus
+│   ├── FullError    there are as many viewers as may watch (retryable)
+│   └── GoneError    a viewer's session is not there (any more)
+├── PublishError     a destination cannot be published to (retryable)
+│   ├── RefusedError    it answers, and does not take us
+│   └── ClosedError     it ended the connection without a word
 ├── MidiPortError    a MIDI port is not there, or takes nothing (retryable)
 └── ObsError         OBS cannot be reached or refused (retryable)
 """
@@ -34,12 +42,48 @@ class RingError(StreamingError):
     """The shared ring of audio cannot be made or opened."""
 
 
+class ThemeError(StreamingError):
+    """A theme is not there, or something in its file is wrong; says where."""
+
+
 class EncodeError(StreamingError):
     """A recording or stream cannot be written."""
 
 
 class FeedError(StreamingError):
     """A port or a viewer cannot be served."""
+
+
+class PublishError(StreamingError):
+    """A destination cannot be published to, for now; its text holds no key."""
+
+    retryable = True
+
+
+class RefusedError(PublishError):
+    """A destination answers, and does not take us."""
+
+
+class ClosedError(PublishError):
+    """A destination ended the connection without a word: it may not like the key, or has been ended itself."""
+
+
+class OfferError(FeedError):
+    """What a viewer sent is no offer of WebRTC, or no part of one."""
+
+
+class UnservableError(FeedError):
+    """A viewer cannot be served: it does not take what there is."""
+
+
+class FullError(FeedError):
+    """There are as many viewers as may watch."""
+
+    retryable = True
+
+
+class GoneError(FeedError):
+    """A viewer's session is not there, or not any more."""
 
 
 class MidiPortError(StreamingError):

@@ -1,4 +1,4 @@
-"""The console's server: the page, the state, the verbs, events, and the preview's offer.
+"""The console's server: the page, the state, the verbs, events; the programme itself is in `whep`.
 
 `GET` reads, `POST` acts. A verb may carry `expect_standby`: it is refused with 409
 when another cue is next by now, so that two operators do not say GO twice.
@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from aiohttp import WSMsgType, web
 
 from conductor import cues as c
+from conductor.console.whep import Whep
 from conductor.cues import wish_of
-from conductor.errors import UsageError, WireError
+from conductor.errors import UsageError
 from conductor.show import Show
 from conductor.view import meters, snapshot
 
@@ -35,7 +36,7 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "img-src data:; connect-src 'self' ws: wss:",
 }
 
@@ -51,6 +52,8 @@ class Console:
         self._show = show
         self._host, self._port = show.options.host, show.options.port
         self._page = (resources.files("conductor.console") / "page.html").read_bytes()
+        self._player = (resources.files("conductor.console") / "player.js").read_bytes()
+        self._whep = Whep(show.crew.audience)
         self._runner: web.AppRunner | None = None
         self._clients: set[asyncio.Event] = set()
         self._sockets: set[web.WebSocketResponse] = set()
@@ -66,11 +69,12 @@ class Console:
         app.add_routes(
             [
                 web.get("/", self._get_page),
+                web.get("/player.js", self._get_player),
                 web.get("/api/state", self._get_state),
                 web.get("/api/events", self._get_events),
                 web.get("/pieces/{piece:[0-9]+}.mid", self._get_piece),
                 web.post("/api/{verb:go|hold|release|skip|fade|standby|change}", self._post_verb),
-                web.post("/whep", self._post_whep),
+                *self._whep.routes(),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -105,22 +109,32 @@ class Console:
         # A name that was made to point here (DNS rebinding) must not reach a console meant for this machine.
         if self._host in _LOCAL_NAMES and host not in _LOCAL_NAMES:
             return _refuse(403, f"this console answers to localhost, not to {host}")
-        if request.method == "POST" or request.path == "/api/events":
+        whep = self._whep.concerns(request)
+        if whep and not self._whep.admits(request):
+            return _refuse(403, "asked from a page of another site: list it in the setlist (webrtc: origins)")
+        if not whep and (request.method == "POST" or request.path == "/api/events"):
             origin = request.headers.get("Origin")
             if origin is not None and urlsplit(origin).netloc != request.host:
                 return _refuse(403, "asked from a page of another site")
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            return _refuse(error.status, error.reason)
+            response = _refuse(error.status, error.reason)
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
         if not response.prepared:
             response.headers.update(_HEADERS)
+            if whep:
+                self._whep.sign(request, response)
         return response
 
     # --- reading ---
 
     async def _get_page(self, _: web.Request) -> web.Response:
         return web.Response(body=self._page, content_type="text/html", charset="utf-8")
+
+    async def _get_player(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._player, content_type="text/javascript", charset="utf-8")
 
     async def _get_state(self, _: web.Request) -> web.Response:
         return web.json_response({**snapshot(self._show), "meters": meters(self._show)})
@@ -194,18 +208,6 @@ class Console:
         except c.RefusalError as error:
             return _refuse(409, str(error))
         return web.json_response({"ok": True})
-
-    async def _post_whep(self, request: web.Request) -> web.Response:
-        sdp = await request.text()
-        if not sdp.startswith("v=0"):
-            return _refuse(400, "not an SDP offer")
-        try:
-            answer = await self._show.crew.offer(sdp)
-        except WireError as error:
-            return _refuse(503, str(error))
-        if answer.error:
-            return _refuse(503, answer.error)
-        return web.Response(status=201, text=answer.sdp, content_type="application/sdp", headers={"Location": "/whep"})
 
 
 def _verb(name: str, body: Any) -> c.Verb:

@@ -10,6 +10,7 @@ from conductor.setlist.banks import bank_of
 from conductor.setlist.parts import ControlsPart, MidiPart, PromptPart, SetlistPart
 from conductor.setlist.plan import Controls, Cue, Endless, Setlist
 from conductor.setlist.values import AUTO, MAX_SEED
+from conductor.setlist.watching import watching_of
 from streaming.midi.out import CHANNELS, MidiRoute
 
 
@@ -90,7 +91,9 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
             expression=parts.defaults.expression if wish.expression is None else wish.expression,
         )
     loudness = (parts.show.loudness.lufs, parts.show.loudness.dbtp)
-    return Setlist(parts.show.title, tuple(cues), endless, parts.show.ahead, path, _midi(parts.midi), loudness)
+    watching = watching_of(parts.webrtc, path.parent)
+    title, ahead, midi = parts.show.title, parts.show.ahead, _midi(parts.midi)
+    return Setlist(title, tuple(cues), endless, ahead, path, midi, loudness, watching)
 
 
 def _midi(wish: MidiPart | None) -> MidiRoute | None:

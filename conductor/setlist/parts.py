@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from conductor.setlist.part import Part
 from conductor.setlist.values import (
     AUTO,
     DEFAULT_DURATION_S,
@@ -26,13 +27,8 @@ from conductor.setlist.values import (
     Tempo,
     Text,
 )
+from conductor.setlist.watching import PasswordPart, TurnPart, WebrtcPart
 from streaming.soundfonts.sf2 import SYNTH
-
-
-class Part(BaseModel):
-    """Base of all parts: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class LoudnessPart(Part):
@@ -150,9 +146,10 @@ class SetlistPart(Part):
     show: ShowPart = ShowPart()
     sound: SoundPart = SoundPart()
     defaults: DefaultsPart = DefaultsPart()
-    cues: list[CuePart] = []
+    cues: list[CuePart] = Field(default=[])
     endless: EndlessPart | None = None
     midi: MidiPart | None = None
+    webrtc: WebrtcPart | None = None
 
 
 # Which keys are known where, for "did you mean".
@@ -167,4 +164,7 @@ PARTS: dict[str, type[Part]] = {
     "sound": SoundPart,
     "endless": EndlessPart,
     "midi": MidiPart,
+    "webrtc": WebrtcPart,
+    "turn": TurnPart,
+    "password": PasswordPart,
 }

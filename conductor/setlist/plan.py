@@ -11,6 +11,7 @@ from model.composing.blend import Style, plain_style, style_of
 from model.composing.course import Course, density_of, energy_of
 from model.composing.prompt import Prompt
 from streaming.midi.out import MidiRoute
+from streaming.programme.ice import ANYBODY, Watching
 from streaming.soundfonts.sf2 import SYNTH
 
 
@@ -159,6 +160,7 @@ class Setlist:
         ahead: how many pieces are composed before their moment.
         midi: where notes go, too.
         loudness: of the programme in LUFS, and its ceiling in dBTP.
+        watching: who may watch by WebRTC, and how they are reached.
     """
 
     title: str
@@ -168,6 +170,7 @@ class Setlist:
     path: Path = Path("setlist.yaml")
     midi: MidiRoute | None = None
     loudness: tuple[float, float] = (-14.0, -1.0)
+    watching: Watching = ANYBODY
 
     @property
     def banks(self) -> list[str]:

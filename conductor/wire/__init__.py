@@ -26,9 +26,11 @@ from conductor.wire.playing import (
     controls_of,
 )
 from conductor.wire.sending import PortNews, Route, Tempi
-from conductor.wire.showing import Announce, Answer, FeedStatus, Next, Offer, Record
+from conductor.wire.showing import Announce, FeedStatus, Next, Record
+from conductor.wire.watching import Admit, Answer, Leave, Offer, Trickle
 
 __all__ = [
+    "Admit",
     "Announce",
     "Answer",
     "Banks",
@@ -45,6 +47,7 @@ __all__ = [
     "Follow",
     "Go",
     "Hello",
+    "Leave",
     "Levels",
     "Link",
     "Load",
@@ -65,6 +68,7 @@ __all__ = [
     "ScoreRow",
     "Started",
     "Tempi",
+    "Trickle",
     "connect",
     "control_rows",
     "controls_of",

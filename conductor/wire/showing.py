@@ -43,24 +43,7 @@ class Record(Message):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Offer(Message):
-    """A viewer's WebRTC offer; answered by Answer with the same request_id."""
-
-    request_id: str
-    sdp: str
-
-
 # feed -> conductor.
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Message):
-    """The WebRTC answer, or an error (then sdp is empty)."""
-
-    request_id: str
-    sdp: str
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Viewers in a browser: WebRTC peers that all get the packets of the one encoder.
 
-aiortc packs an `av.Packet` as it is, so that a viewer costs packing and encryption but no encoding.
+A packet is cut up once, whoever looks on; a viewer then costs a header and a cipher for each piece of it.
 All of it lives in one asyncio loop; `Viewers.packet` is what other threads may call.
 """
 
@@ -9,175 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
-from aiortc import (
-    RTCConfiguration,
-    RTCIceCandidate,
-    RTCPeerConnection,
-    RTCRtpReceiver,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from aiortc.sdp import candidate_from_sdp
 from av.packet import Packet
 
-from streaming.errors import FeedError
+from streaming.errors import FullError, GoneError
+from streaming.programme.ice import Ways
+from streaming.programme.offer import read_fragment, read_offer
+from streaming.programme.peer import Peer
+from streaming.programme.rtp import Kind, SampleClock, burst_of
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["audio", "video"]
-
-MAX_VIEWERS = 8
-# About a second of each; beyond it, old packets are of no use to somebody who watches live.
-VIDEO_QUEUE = 30
-AUDIO_QUEUE = 50
-CONNECT_S = 10.0
-# Chromium reports on what it receives every second or so; so long without a word, it is gone.
-SILENT_S = 6.0
-KEYFRAME_EVERY_S = 0.3
-CODECS: dict[Kind, str] = {"video": "video/h264", "audio": "audio/opus"}
-
-
-class PacketTrack(MediaStreamTrack):
-    """A track of encoded packets, with a bounded queue.
-
-    Nothing is queued before the first `recv` (the peer is not connected yet). Video starts with a keyframe, and
-    when its queue overflows it goes on with the next one; audio drops the oldest.
-
-    Args:
-        kind: "audio" or "video".
-        want_keyframe: called when video cannot go on without one.
-    """
-
-    def __init__(self, kind: Kind, want_keyframe: Callable[[], None]) -> None:
-        super().__init__()
-        self.kind = kind
-        self.dropped = 0
-        self._want_keyframe = want_keyframe
-        self._queue: deque[Packet[Any]] = deque()
-        self._ready = asyncio.Event()
-        self._started = False
-        self._skipping = kind == "video"
-
-    def push(self, packet: Packet[Any]) -> None:
-        """Queue a packet; never blocks."""
-        if not self._started or self.readyState != "live":
-            return
-        if self.kind == "video":
-            if len(self._queue) >= VIDEO_QUEUE:
-                self.dropped += len(self._queue)
-                self._queue.clear()
-                self._skipping = True
-                self._want_keyframe()
-            if self._skipping and not packet.is_keyframe:
-                self.dropped += 1
-                return
-            self._skipping = False
-        elif len(self._queue) >= AUDIO_QUEUE:
-            self.dropped += 1
-            self._queue.popleft()
-        self._queue.append(packet)
-        self._ready.set()
-
-    async def recv(self) -> Packet[Any]:
-        """Return the next packet."""
-        if not self._started:
-            self._started = True
-            if self.kind == "video":
-                self._want_keyframe()
-        while not self._queue:
-            if self.readyState != "live":
-                raise MediaStreamError
-            self._ready.clear()
-            await self._ready.wait()
-        return self._queue.popleft()
-
-    def stop(self) -> None:
-        """End the track; a `recv` that waits ends with MediaStreamError."""
-        super().stop()
-        self._queue.clear()
-        self._ready.set()
-
-
-class _Viewer:
-    """One peer connection and its two tracks."""
-
-    def __init__(self, want_keyframe: Callable[[], None]) -> None:
-        # No STUN server: the viewers are on this machine or network, and none must be asked on air.
-        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.tracks = {kind: PacketTrack(kind, want_keyframe) for kind in CODECS}
-        self._want_keyframe = want_keyframe
-        self._hidden: list[RTCIceCandidate] = []
-
-    async def answer(self, sdp: str) -> str:
-        """Return the answer to an offer."""
-        for kind, mime in CODECS.items():
-            transceiver = self.peer.addTransceiver(self.tracks[kind], direction="sendonly")
-            # Before the offer is set, or VP8 would be agreed on.
-            known = RTCRtpReceiver.getCapabilities(kind)
-            codecs = known.codecs if known else []
-            transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() == mime])
-            if kind == "video":
-                self._listen_for_losses(transceiver.sender)
-        sdp, self._hidden = _split_hidden(sdp)
-        await self.peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-        await self.peer.setLocalDescription(await self.peer.createAnswer())
-        answer = self.peer.localDescription.sdp
-        if not all(any(codec in line for line in answer.splitlines()) for codec in ("H264/", "opus/")):
-            raise FeedError("the viewer does not take H.264 with Opus")
-        return answer
-
-    def _listen_for_losses(self, sender: RTCRtpSender) -> None:
-        # aiortc tells its own encoder of a picture loss indication and nobody else.
-        setattr(sender, "_send_keyframe", self._want_keyframe)  # noqa: B010
-
-    async def watch(self) -> None:
-        """Return when the viewer is gone, or never came."""
-        resolving = asyncio.create_task(self._resolve_hidden())
-        try:
-            await self._watch()
-        finally:
-            resolving.cancel()
-
-    async def _watch(self) -> None:
-        asked_s = heard_s = time.monotonic()
-        heard_bytes = 0
-        while self.peer.connectionState not in ("failed", "closed"):
-            await asyncio.sleep(0.5)
-            now = time.monotonic()
-            if self.peer.connectionState != "connected":
-                if now - asked_s > CONNECT_S:
-                    return
-                heard_s = now
-                continue
-            received = await self._received_bytes()
-            if received != heard_bytes:
-                heard_bytes, heard_s = received, now
-            elif now - heard_s > SILENT_S:
-                return
-
-    async def _resolve_hidden(self) -> None:
-        # Behind the answer: where names cannot be resolved, it takes a second to find out, and the browser's
-        # own checks have connected us long before.
-        while not self.peer.localDescription:
-            await asyncio.sleep(0.02)
-        for candidate in self._hidden:
-            await self.peer.addIceCandidate(candidate)
-
-    async def close(self) -> None:
-        """End tracks and connection."""
-        for track in self.tracks.values():
-            track.stop()
-        await self.peer.close()
-
-    async def _received_bytes(self) -> int:
-        reports = (await self.peer.getStats()).values()
-        return sum(report.bytesReceived for report in reports if report.type == "transport")
+# However many come, or lose packets, at once: the picture of all suffers from keyframes.
+KEYFRAME_EVERY_S = 0.5
+# One viewer alone, on a bad network, may ask less often.
+KEYFRAME_EVERY_S_EACH = 2.0
+_PACE_S = 0.005
 
 
 class Viewers:
@@ -185,70 +34,126 @@ class Viewers:
 
     Args:
         want_keyframe: called, in the loop, when a viewer needs a keyframe; at most every `KEYFRAME_EVERY_S`.
-        limit: how many viewers may watch at once.
+        ways: how many may watch, and by which servers they are reached.
     """
 
-    def __init__(self, want_keyframe: Callable[[], None], *, limit: int = MAX_VIEWERS) -> None:
+    def __init__(self, want_keyframe: Callable[[], None], ways: Ways | None = None) -> None:
+        self.ways = ways or Ways()
         self._force_keyframe = want_keyframe
-        self._limit = limit
         self._loop = asyncio.get_running_loop()
-        self._viewers: dict[_Viewer, asyncio.Task[None]] = {}
-        self._keyframe_s = 0.0
+        self._clock = SampleClock()
+        self._peers: dict[str, Peer] = {}
+        self._caring: dict[Peer, asyncio.Task[None]] = {}
+        self._keyframe_s = -KEYFRAME_EVERY_S
         self._keyframe_timer: asyncio.TimerHandle | None = None
+        self._pace_timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._viewers)
+        return len(self._peers)
 
-    async def answer(self, sdp: str) -> str:
+    # --- sessions ---
+
+    async def answer(self, session: str, sdp: str) -> str:
         """Return the SDP answer to a viewer's offer, and serve it from then on.
 
-        Raises:
-            FeedError: the offer cannot be read or served, or there are too many viewers.
-        """
-        if len(self._viewers) >= self._limit:
-            raise FeedError(f"{self._limit} viewers watch already; close one of them")
-        viewer = _Viewer(self._want_keyframe)
-        # Counted from here on, so that the encoder runs when the connection stands.
-        self._viewers[viewer] = self._loop.create_task(self._keep(viewer))
-        try:
-            return await viewer.answer(sdp)
-        except FeedError:
-            await self._drop(viewer)
-            raise
-        except Exception as error:
-            # aiortc raises whatever its parser stumbled over.
-            await self._drop(viewer)
-            raise FeedError(f"the viewer's offer cannot be answered: {error or type(error).__name__}") from error
+        Args:
+            session: what the viewer is known by from now on.
+            sdp: its offer.
 
-    def packet(self, kind: Kind, packet: Packet[Any]) -> None:
-        """Hand a packet to every viewer; from any thread."""
-        if self._viewers:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody watches
-                self._loop.call_soon_threadsafe(self._push, kind, packet)
+        Raises:
+            OfferError: it cannot be read.
+            UnservableError: it takes none of what there is.
+            FullError: there are too many viewers.
+        """
+        offer = read_offer(sdp)
+        if len(self._peers) >= self.ways.viewers:
+            raise FullError(f"{self.ways.viewers} viewers watch already, as many as may: try again later")
+        asking = _Asking(self._loop, self._want_keyframe)
+        peer = Peer(self.ways, self._clock, asking)
+        # Counted from here on, so that the encoder runs when the connection stands.
+        self._peers[session] = peer
+        try:
+            answer = await peer.answer(offer)
+        except BaseException:
+            await self._close(session, peer)
+            raise
+        self._caring[peer] = self._loop.create_task(self._care(session, peer))
+        return answer
+
+    def add(self, session: str, fragment: str) -> None:
+        """Take addresses that a viewer tells of after its offer.
+
+        Args:
+            session: of the viewer.
+            fragment: as `application/trickle-ice-sdpfrag`.
+
+        Raises:
+            GoneError: there is no such viewer.
+            OfferError: they cannot be read, or belong to another session of ICE.
+        """
+        self._peer(session).add(read_fragment(fragment))
+
+    async def leave(self, session: str) -> None:
+        """Let a viewer go.
+
+        Raises:
+            GoneError: there is no such viewer.
+        """
+        await self._drop(session, self._peer(session))
 
     async def close(self) -> None:
         """Disconnect everybody."""
-        await asyncio.gather(*(self._drop(viewer) for viewer in list(self._viewers)))
-        if self._keyframe_timer is not None:
-            self._keyframe_timer.cancel()
+        await asyncio.gather(*(self._drop(session, peer) for session, peer in list(self._peers.items())))
+        for timer in (self._keyframe_timer, self._pace_timer):
+            if timer is not None:
+                timer.cancel()
 
-    def _push(self, kind: Kind, packet: Packet[Any]) -> None:
-        for viewer in self._viewers:
-            viewer.tracks[kind].push(packet)
+    def _peer(self, session: str) -> Peer:
+        try:
+            return self._peers[session]
+        except KeyError:
+            raise GoneError("there is no such viewer, or it is gone: make a new offer") from None
 
-    async def _keep(self, viewer: _Viewer) -> None:
-        await viewer.watch()
-        self._viewers.pop(viewer, None)
-        await viewer.close()
-        logger.info("a viewer is gone, %d left", len(self._viewers))
+    async def _care(self, session: str, peer: Peer) -> None:
+        await peer.watch()
+        self._caring.pop(peer, None)
+        await self._close(session, peer)
+        logger.info("a viewer is gone, %d left", len(self._peers))
 
-    async def _drop(self, viewer: _Viewer) -> None:
-        task = self._viewers.pop(viewer, None)
+    async def _drop(self, session: str, peer: Peer) -> None:
+        task = self._caring.pop(peer, None)
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await viewer.close()
+        await self._close(session, peer)
+
+    async def _close(self, session: str, peer: Peer) -> None:
+        self._peers.pop(session, None)
+        await peer.close()
+
+    # --- packets ---
+
+    def packet(self, kind: Kind, packet: Packet[Any]) -> None:
+        """Hand a packet to every viewer; from any thread."""
+        if self._peers:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody watches
+                self._loop.call_soon_threadsafe(self._push, kind, packet)
+
+    def _push(self, kind: Kind, packet: Packet[Any]) -> None:
+        burst = burst_of(kind, packet)
+        self._clock.heed(burst.sample)
+        self._pace([peer.push(burst) for peer in self._peers.values()])
+
+    def _pace(self, waiting: list[bool]) -> None:
+        if self._pace_timer is None and any(waiting):
+            self._pace_timer = self._loop.call_later(_PACE_S, self._drain)
+
+    def _drain(self) -> None:
+        self._pace_timer = None
+        self._pace([peer.drain() for peer in self._peers.values()])
+
+    # --- keyframes ---
 
     def _want_keyframe(self) -> None:
         """Ask for a keyframe, now or when the last one is long enough ago."""
@@ -266,18 +171,15 @@ class Viewers:
         self._force_keyframe()
 
 
-def _split_hidden(sdp: str) -> tuple[str, list[RTCIceCandidate]]:
-    """Return an offer without the addresses that a browser hides behind mDNS names, and those."""
-    kept: list[str] = []
-    hidden: list[RTCIceCandidate] = []
-    section = -1
-    for line in sdp.splitlines():
-        section += line.startswith("m=")
-        if line.startswith("a=candidate:") and line.split()[4:5] and line.split()[4].endswith(".local"):
-            candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
-            candidate.sdpMLineIndex = section
-            hidden.append(candidate)
-        # The end of candidates is never told: a connection that does not come up is given up by `watch`.
-        elif line != "a=end-of-candidates":
-            kept.append(line)
-    return "\r\n".join(kept) + "\r\n", hidden
+class _Asking:
+    """One viewer's wish for keyframes, as often as one viewer may."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, want_keyframe: Callable[[], None]) -> None:
+        self._loop, self._want_keyframe = loop, want_keyframe
+        self._asked_s = -KEYFRAME_EVERY_S_EACH
+
+    def __call__(self) -> None:
+        now = self._loop.time()
+        if now - self._asked_s >= KEYFRAME_EVERY_S_EACH:
+            self._asked_s = now
+            self._want_keyframe()

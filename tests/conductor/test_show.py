@@ -302,7 +302,9 @@ async def test_the_console_tells_state_events_and_meters_and_serves_the_pieces(t
             assert (await answer.read()).startswith(b"MThd")
         async with browser.get(f"{it.url}/pieces/999.mid") as answer:
             assert answer.status == 404
-        async with browser.post(f"{it.url}/whep", data="v=0\r\n") as answer:
+        async with browser.post(
+            f"{it.url}/whep", data="v=0\r\n", headers={"Content-Type": "application/sdp"}
+        ) as answer:
             assert answer.status == 503
             assert "no picture" in (await answer.json())["reason"]
 

@@ -1,4 +1,4 @@
-"""A real browser watches the feed: pictures are decoded, sound is heard on the right side, and it may leave."""
+"""A real browser watches by the console's own player: pictures, sound on the right side, and again after a fall."""
 
 from __future__ import annotations
 
@@ -7,44 +7,30 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
-from conductor import wire
+from streaming.programme.ice import Watching
 from streaming.ring import Ring
-from tests.fakes_feed import Conversation, RingPlayer, feed_process
+from tests.fakes_feed import RingPlayer
+from tests.streaming.programme.house import House
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
-PAGE = """<!doctype html><video id=v autoplay playsinline></video><script>
-async function watch() {
-  const peer = window.peer = new RTCPeerConnection();
-  const stream = new MediaStream();
-  peer.ontrack = event => { stream.addTrack(event.track); v.srcObject = stream; };
-  for (const kind of ['video', 'audio']) peer.addTransceiver(kind, {direction: 'recvonly'});
-  const offer = await peer.createOffer();
-  // Without stereo=1 the left hand is heard in both ears.
-  offer.sdp = offer.sdp.replace('useinbandfec=1', 'useinbandfec=1;stereo=1');
-  await peer.setLocalDescription(offer);
-  while (peer.iceGatheringState !== 'complete') await new Promise(done => setTimeout(done, 5));
-  const began = performance.now();
-  window.first = new Promise(done => v.requestVideoFrameCallback(() => done(performance.now() - began)));
-  const answer = await (await fetch('/offer', {method: 'POST', body: peer.localDescription.sdp})).json();
-  if (answer.error) throw new Error(answer.error);
-  await peer.setRemoteDescription({type: 'answer', sdp: answer.sdp});
-}
-async function stats() {
+TOOLS = """
+const stats = async () => {
   const found = {};
-  for (const report of (await peer.getStats()).values())
+  for (const report of (await player.peer.getStats()).values())
     if (report.type === 'inbound-rtp') found[report.kind] = report;
   return found;
-}
-async function sides() {
+};
+const sides = async () => {
   const context = new AudioContext();
   const splitter = context.createChannelSplitter(2);
   context.createMediaStreamSource(v.srcObject).connect(splitter);
@@ -57,8 +43,11 @@ async function sides() {
       peaks[side] = Math.max(peaks[side], ...samples.map(Math.abs)); });
   }
   return peaks;
-}
-</script>"""
+};
+const until = holds => new Promise(done => {
+  const timer = setInterval(() => holds() && (clearInterval(timer), done()), 20); });
+const picture = () => new Promise(done => v.requestVideoFrameCallback(() => done(performance.now())));
+"""
 
 
 @pytest.fixture
@@ -66,36 +55,15 @@ def run() -> Iterator[Path]:
     # A socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="feed") as folder:
         ring = Ring.create(Path(folder) / "programme.ring")
-        with feed_process(Path(folder), "--stamp"), RingPlayer(ring):
+        with RingPlayer(ring):
             yield Path(folder)
         ring.close()
 
 
 @pytest.fixture
-async def talk(run: Path) -> AsyncIterator[Conversation]:
-    conversation = await Conversation.begin(run)
-    yield conversation
-    await conversation.end()
-
-
-@pytest.fixture
-async def site(talk: Conversation) -> AsyncIterator[str]:
-    async def page(_: web.Request) -> web.Response:
-        return web.Response(text=PAGE, content_type="text/html")
-
-    async def offer(request: web.Request) -> web.Response:
-        talk.link.send(wire.Offer("1", await request.text()))
-        answer = await talk.next(wire.Answer)
-        return web.json_response({"sdp": answer.sdp, "error": answer.error})
-
-    app = web.Application()
-    app.add_routes([web.get("/", page), web.post("/offer", offer)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    await runner.cleanup()
+async def house(run: Path) -> AsyncIterator[House]:
+    async with House(run, Watching(viewers=2), "--stamp").open() as house:
+        yield house
 
 
 @pytest.fixture
@@ -108,47 +76,75 @@ async def browser() -> AsyncIterator[Browser]:
         await launched.close()
 
 
-async def watch(browser: Browser, site: str) -> Page:
+async def watch(browser: Browser, house: House) -> Page:
     page = await browser.new_page()
-    await page.goto(site)
-    await page.evaluate("watch()")
+    await page.goto(house.url)
+    await page.add_script_tag(content=TOOLS)
+    await page.evaluate("player.start()")
     return page
 
 
-async def test_chromium_decodes_pictures_and_hears_both_sides(browser: Browser, site: str, talk: Conversation) -> None:
-    page = await watch(browser, site)
-    first_ms = await asyncio.wait_for(page.evaluate("first"), 15)
-    before = await page.evaluate("stats()")
-    left, right = await page.evaluate("sides()")
+async def seen(page: Page, script: str = "picture()", seconds: float = 15) -> Any:
+    return await asyncio.wait_for(page.evaluate(script), seconds)
+
+
+async def test_thirty_pictures_a_second_and_both_sides_are_heard(browser: Browser, house: House) -> None:
+    page = await watch(browser, house)
+    await seen(page)
+    # The first second is the decoder's.
     await asyncio.sleep(1.0)
-    after = await page.evaluate("stats()")
-    print(f"first picture after {first_ms:.0f} ms; {after['video']}")
-    assert after["video"]["framesDecoded"] - before["video"]["framesDecoded"] > 30
+    before = await seen(page, "stats()")
+    left, right = await page.evaluate("sides()")
+    await asyncio.sleep(1.5)
+    after = await seen(page, "stats()")
+    grown = {key: after["video"][key] - before["video"][key] for key in ("framesDecoded", "timestamp")}
+    assert grown["framesDecoded"] / grown["timestamp"] * 1000 == pytest.approx(30, abs=1.5)
     assert (after["video"]["frameWidth"], after["video"]["frameHeight"]) == (640, 360)
     assert after["video"]["packetsLost"] == after["audio"]["packetsLost"] == 0
     assert after["audio"]["totalAudioEnergy"] > before["audio"]["totalAudioEnergy"]
     assert left > 0.2
     assert right < 0.1 * left
-    await talk.next(wire.FeedStatus, lambda status: status.viewers == 1)
+    for side in ("localDescription", "remoteDescription"):
+        assert "stereo=1" in await page.evaluate(f"player.peer.{side}.sdp"), side
+    await house.until(lambda status: status.viewers == 1)
 
 
-async def test_viewers_come_and_go(browser: Browser, site: str, talk: Conversation) -> None:
-    pages = [await watch(browser, site) for _ in range(2)]
+async def test_viewers_come_and_go_and_one_too_many_waits_for_a_place(browser: Browser, house: House) -> None:
+    pages = [await watch(browser, house) for _ in range(2)]
     for page in pages:
-        await asyncio.wait_for(page.evaluate("first"), 15)
-    await talk.next(wire.FeedStatus, lambda status: status.viewers == 2, 3)
-    await pages[0].evaluate("peer.close()")
-    await talk.next(wire.FeedStatus, lambda status: status.viewers == 1, 10)
+        await seen(page)
+    third = await watch(browser, house)
+    await seen(third, "until(() => told.length)")
+    assert "2 viewers watch already" in (await third.evaluate("told"))[0][1]
+    assert house.status is not None
+    assert house.status.viewers == 2
+    await pages[0].evaluate("player.stop()")
+    await seen(third)
+    assert (await house.until(lambda status: status.viewers == 2)).viewers == 2
     before = (await pages[1].evaluate("stats()"))["video"]["framesDecoded"]
-    await asyncio.sleep(0.5)
+    await seen(pages[1])
+    await seen(pages[1])
     assert (await pages[1].evaluate("stats()"))["video"]["framesDecoded"] > before
 
 
-async def test_a_viewer_that_vanishes_without_a_word_is_forgotten(
-    browser: Browser, site: str, talk: Conversation
-) -> None:
-    page = await watch(browser, site)
-    await asyncio.wait_for(page.evaluate("first"), 15)
+async def test_the_picture_moves_again_by_itself_after_the_feed_was_killed(browser: Browser, house: House) -> None:
+    page = await watch(browser, house)
+    await seen(page)
+    killed, began_s = house.worker.pid, time.monotonic()
+    os.kill(killed, signal.SIGKILL)
+    await seen(page, "until(() => told.some(([, text]) => text))")
+    await page.evaluate("told.length = 0")
+    await seen(page, "until(() => told.some(([, text]) => !text))")
+    await seen(page)
+    print(f"the picture moves again after {time.monotonic() - began_s:.1f} s")
+    assert house.worker.pid not in (0, killed)
+    assert house.worker.restarts == 1
+    await house.until(lambda status: status.viewers == 1)
+
+
+async def test_a_viewer_that_vanishes_without_a_word_is_forgotten(browser: Browser, house: House) -> None:
+    page = await watch(browser, house)
+    await seen(page)
     session = await browser.new_browser_cdp_session()
     processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
     # The network of Chromium is in a process of its own; stopped, it falls silent without closing anything.
@@ -157,15 +153,7 @@ async def test_a_viewer_that_vanishes_without_a_word_is_forgotten(
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
-        await talk.next(wire.FeedStatus, lambda status: status.viewers == 0, 10)
+        await house.until(lambda status: status.viewers == 0, 10)
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-
-
-async def test_an_offer_that_is_none_gets_a_reason(talk: Conversation) -> None:
-    talk.link.send(wire.Offer("7", "v=0\r\nnonsense"))
-    answer = await talk.next(wire.Answer)
-    assert (answer.request_id, answer.sdp) == ("7", "")
-    assert "offer" in answer.error
-    assert (await talk.next(wire.FeedStatus)).viewers == 0
