@@ -125,6 +125,8 @@ def _profile(plan: Plan) -> str:
                 "ABitrate": 160,
                 "UseAdvanced": "true",
                 "Preset": "veryfast",
+                # A keyframe every 2 s, as services ask for: who joins waits for one.
+                "x264Settings": f"keyint={2 * canvas.fps}",
             },
         }
     )
