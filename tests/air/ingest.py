@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 from tests.air.processes import Program, free_port, program, wait_for
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+# One process, so that a signal reaches the one that serves.
 _CONFIGURATION = """
 load_module {module};
 {user}
-worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
+daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
 events {{}}
 rtmp {{
     server {{
         listen 127.0.0.1:{port}; chunk_size 4096;
         application live {{
             live on; drop_idle_publisher 10s; allow publish 127.0.0.1; deny publish all;
-            record all; record_path {folder}/recordings; record_suffix -%s.flv;
+            {rules}
+            record all; record_path {folder}/recordings; record_suffix -%s.flv; record_unique on;
         }}
     }}
 }}
@@ -28,29 +31,56 @@ rtmp {{
 class Ingest:
     """A running RTMP server.
 
+    Args:
+        folder: of its own.
+        on_publish: asked by HTTP, at each publication, whether it may be; empty: all may.
+
     Attributes:
         url: where to stream to, without the key.
+        port: that it listens on, for as long as this lives.
     """
 
-    def __init__(self, folder: Path) -> None:
-        assert MODULE.exists(), "nginx's RTMP module is not installed: make test-obs installs it"
+    def __init__(self, folder: Path, *, on_publish: str = "") -> None:
+        assert MODULE.exists(), "nginx's RTMP module is not installed: make setup and make test install it"
         self._folder = folder
         (folder / "recordings").mkdir(parents=True)
-        self._port = free_port()
-        self.url = f"rtmp://127.0.0.1:{self._port}/live"
-        # A master that is root gives its workers to another user, who may not write into a test's folder.
+        self.port = free_port()
+        self.url = f"rtmp://127.0.0.1:{self.port}/live"
+        # Who is root becomes another user, who may not write into a test's folder.
         user = "user root;" if os.geteuid() == 0 else ""
+        rules = f"on_publish {on_publish};" if on_publish else ""
         configuration = folder / "nginx.conf"
-        configuration.write_text(_CONFIGURATION.format(module=MODULE, user=user, folder=folder, port=self._port))
-        command = [program("nginx"), "-p", str(folder), "-e", str(folder / "nginx.log"), "-c", str(configuration)]
-        self._server = Program(command, folder / "nginx.out")
+        configuration.write_text(
+            _CONFIGURATION.format(module=MODULE, user=user, folder=folder, port=self.port, rules=rules)
+        )
+        self._command = [program("nginx"), "-p", str(folder), "-e", str(folder / "nginx.log"), "-c", str(configuration)]
+        self.start()
+
+    def start(self) -> None:
+        """Start it (again) and wait until it listens."""
+        (self._folder / "nginx.pid").unlink(missing_ok=True)
+        self._server = Program(self._command, self._folder / "nginx.out")
         wait_for(self._runs, "RTMP server")
 
     def recordings(self) -> list[Path]:
         """Return what was recorded so far, a file for each publication, the oldest first."""
         return sorted((self._folder / "recordings").iterdir(), key=lambda path: path.stat().st_ctime_ns)
 
+    def freeze(self) -> None:
+        """Let it stand still with its connections open, as an overloaded machine does."""
+        os.kill(self._server.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self._server.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._server.kill()
+
     def close(self) -> None:
+        """End it."""
+        self.thaw()
         self._server.stop()
 
     def _runs(self) -> bool:
