@@ -25,6 +25,7 @@ from conductor.wire.playing import (
     control_rows,
     controls_of,
 )
+from conductor.wire.publishing import DestinationRow, DestinationStatus, Publish, PublishNews
 from conductor.wire.sending import PortNews, Route, Tempi
 from conductor.wire.showing import Announce, FeedStatus, Next, Record
 from conductor.wire.watching import Admit, Answer, Leave, Offer, Trickle
@@ -39,6 +40,8 @@ __all__ = [
     "Compose",
     "Composed",
     "ControlsRow",
+    "DestinationRow",
+    "DestinationStatus",
     "Drop",
     "Ended",
     "Fade",
@@ -58,6 +61,8 @@ __all__ = [
     "Offer",
     "PortNews",
     "Progress",
+    "Publish",
+    "PublishNews",
     "Quit",
     "Record",
     "Refused",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -62,7 +62,9 @@ def encode(message: Message) -> bytes:
     if not is_dataclass(message):
         raise WireError(f"not a message: {message!r}")
     body = {f.name: getattr(message, f.name) for f in fields(message)}
-    return json.dumps({"kind": type(message).__name__, **body}, separators=(",", ":")).encode() + b"\n"
+    # What a message is made of may be dataclasses, too.
+    text = json.dumps({"kind": type(message).__name__, **body}, separators=(",", ":"), default=asdict)
+    return text.encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
@@ -77,5 +79,7 @@ def decode(line: bytes) -> Message:
         adapter = _ADAPTERS.get(kind) or _ADAPTERS.setdefault(kind, TypeAdapter(Message.kinds[kind]))
         message: Message = adapter.validate_python(body)
     except (ValueError, KeyError, AttributeError, ValidationError) as error:
-        raise WireError(f"not a message: {line[:80]!r} ({error})") from error
+        # A message may hold what is in no log: what is wrong is told, not what was said.
+        wrong = "; ".join(f"{e['loc']}: {e['msg']}" for e in error.errors()) if isinstance(error, ValidationError) else ""
+        raise WireError(f"not a message: {line[:24]!r} ({wrong or error})") from None
     return message

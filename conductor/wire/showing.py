@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from conductor.wire.message import MarkRow, Message, NoteRow
+from conductor.wire.publishing import DestinationStatus
 
 # conductor -> feed.
 
@@ -56,6 +57,7 @@ class FeedStatus(Message):
         viewers: WebRTC peers; readers: NUT readers (OBS).
         recording: path being recorded, or empty.
         slate: whether the slate is shown since no player is heard.
+        destinations: how each place that is published to is.
     """
 
     sample: int
@@ -65,3 +67,4 @@ class FeedStatus(Message):
     readers: int
     recording: str
     slate: bool
+    destinations: list[DestinationStatus] = field(default_factory=list)
