@@ -109,6 +109,7 @@ class Commissions:
             midi=Path(message.midi).resolve(),
             style=main_style(cue.style),
             bank=cue.bank,
+            variants=cue.variants,
             expression=cue.expression,
             composing_s=message.seconds,
             provenance=message.provenance,
@@ -150,7 +151,7 @@ class Commissions:
             except ModelError as error:
                 LOG.warning("%s", error)
                 continue
-            self.takes[cue.id] = replace(take, style=piece.style, bank=cue.bank, expression=cue.expression)
+            self.takes[cue.id] = replace(take.played_for(cue), style=piece.style)
             stands_in = f"{piece.title} stands in ({reason})"
             self._emit(c.Took(cue.id, attempt, take.duration_s, len(take.notes), stands_in))
             return

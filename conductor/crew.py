@@ -24,13 +24,19 @@ MIDI_OUT = "midi_out"
 Commands = Callable[[str], Sequence[str]]
 
 
-def commands_of(options: ShowOptions, run: RunFolder, loudness: tuple[float, float] = (-14.0, -1.0)) -> Commands:
+def commands_of(
+    options: ShowOptions,
+    run: RunFolder,
+    loudness: tuple[float, float] = (-14.0, -1.0),
+    patches: Path | None = None,
+) -> Commands:
     """Return how the workers of a show are started.
 
     Args:
         options: of the show.
         run: its run folder.
         loudness: of the programme in LUFS, and its ceiling in dBTP.
+        patches: folder of patches of the show's own; None: those of the program.
     """
     fast = ("--fast",) if options.fast else ()
     feed: tuple[str, ...] = ("--size", f"{options.width}x{options.height}", "--fps", str(options.fps), *fast)
@@ -41,7 +47,9 @@ def commands_of(options: ShowOptions, run: RunFolder, loudness: tuple[float, flo
     if options.checkpoint:
         composer += ("--checkpoint", str(options.checkpoint.resolve()))
     lufs, dbtp = loudness
-    player = (f"--lufs={lufs:g}", f"--dbtp={dbtp:g}", *fast)
+    player: tuple[str, ...] = (f"--lufs={lufs:g}", f"--dbtp={dbtp:g}", *fast)
+    if patches is not None:
+        player += (f"--patches={patches}",)
     own = {"feed": feed, "player": player, "composer": composer}
     return lambda name: command(name, run.path, *own.get(name, ()))
 

@@ -21,9 +21,10 @@ from conductor import wire
 from conductor.desk import Desk
 from conductor.errors import ConductorError
 from model.notes import Note, TempoMark
-from streaming.errors import StreamingError
+from streaming.errors import PatchError, StreamingError
 from streaming.mixing.mixer import CEILING_DBTP, LATENCY_SAMPLES
 from streaming.notetape import NoteTape
+from streaming.patches import library
 from streaming.performing.notation import Score
 from streaming.playing.playout import TARGET_LUFS, Begun, Changed, News, Over, Playout, Troubled
 from streaming.ring import Ring
@@ -188,7 +189,14 @@ def _score(row: wire.ScoreRow | None) -> Score | None:
     return Score(style, tuple(TempoMark(*mark) for mark in tempi) or Score().tempi, beats_per_bar)
 
 
-async def play(run: Path, *, fast: bool = False, lufs: float = TARGET_LUFS, dbtp: float = CEILING_DBTP) -> None:
+async def play(
+    run: Path,
+    *,
+    fast: bool = False,
+    lufs: float = TARGET_LUFS,
+    dbtp: float = CEILING_DBTP,
+    patches: Path | None = None,
+) -> None:
     """Be the player of a run folder until told to quit.
 
     Args:
@@ -196,13 +204,23 @@ async def play(run: Path, *, fast: bool = False, lufs: float = TARGET_LUFS, dbtp
         fast: as fast as the ring has room, without a bed.
         lufs: integrated loudness each piece is brought to.
         dbtp: true peak that nothing passes.
+        patches: folder of patches of the show's own.
     """
     began = time.monotonic()
     with Ring.join(run / "programme.ring") as ring:
-        playout = Playout(bed=not fast, lufs=lufs, dbtp=dbtp, patient=fast)
+        trouble = ""
+        try:
+            own = library(patches)
+        except PatchError as error:
+            # They were good when the show began; a player that comes back must play, whatever became of them.
+            own, trouble = library(), f"{'; '.join(str(error).splitlines())} - the program's own patches play"
+            log.error("%s", trouble)
+        playout = Playout(bed=not fast, lufs=lufs, dbtp=dbtp, patient=fast, patches=own)
         # Fast, nobody can play along.
         playout.tape = None if fast else NoteTape.join(run / "programme.notes")
         player = Player(ring, playout, fast=fast)
+        if trouble:
+            player.desk.fault(trouble)
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, player.quit)
@@ -227,10 +245,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--fast", action="store_true", help="do not wait for the clock")
     parser.add_argument("--lufs", type=float, default=TARGET_LUFS, help="loudness of the programme (%(default)s)")
     parser.add_argument("--dbtp", type=float, default=CEILING_DBTP, help="true peak that nothing passes (%(default)s)")
+    parser.add_argument("--patches", type=Path, metavar="DIR", help="a folder of patches of one's own")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s player %(levelname)s %(message)s")
     try:
-        asyncio.run(play(options.run, fast=options.fast, lufs=options.lufs, dbtp=options.dbtp))
+        asyncio.run(play(options.run, fast=options.fast, lufs=options.lufs, dbtp=options.dbtp, patches=options.patches))
     except (ConductorError, StreamingError) as error:
         log.error("%s", error)
         return 1

@@ -93,5 +93,4 @@ def _read(library: Library, piece_id: int | None, cue: Cue) -> Take | None:
     except ModelError as error:
         LOG.warning("%s", error)
         return None
-    take = replace(take, style=piece.style, provenance=piece.provenance)
-    return replace(take, bank=cue.bank, expression=cue.expression)
+    return replace(take.played_for(cue), style=piece.style, provenance=piece.provenance)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conductor import wire
+from conductor.setlist import Cue
 from conductor.wire import ControlsRow, MarkRow, NoteRow
 from model.midi import read_midi, write_midi
 from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
@@ -95,6 +96,10 @@ class Take:
         return replace(
             self, notes=notes, tempi=tempi, duration_s=duration_s, written=False, marks=told, controls=turned
         )
+
+    def played_for(self, cue: Cue) -> Take:
+        """Return the take played as a cue asks for."""
+        return replace(self, bank=cue.bank, variants=cue.variants, expression=cue.expression)
 
     def write(self, midi: Path) -> Take:
         """Write the music to a file and return the take with it.

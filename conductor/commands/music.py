@@ -34,6 +34,14 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--lufs", type=float, default=-14.0, metavar="N", help="loudness of the whole, -30 to -8 (default %(default)s)")
     add("--tail", type=float, default=3.0, metavar="S", help="seconds after the last note (default %(default)s)")
     add("--bank", metavar="PATH", help="play the samples of a SoundFont, .sf2 or .sf3, in place of the synth")
+    add(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="INSTRUMENT=NAME",
+        help="who plays, such as bass=upright or guitar=steel; may be given several times",
+    )
+    add("--patches", type=Path, metavar="DIR", help="a folder of patches of one's own, before those of the program")
     add("--humanise", action="store_true", help="play written notes as people would, not exactly as the file says")
     where = render.add_mutually_exclusive_group()
     where.add_argument("--room", choices=("small", "hall"), help="default: the one of the piece's style")
@@ -102,8 +110,38 @@ def _sound(args: argparse.Namespace) -> Sound | None:
     bank = args.bank or SYNTH
     if wrong := bank_trouble(bank, Path()):
         raise UsageError(f"--bank: {wrong}")
-    room = "dry" if args.dry else args.room
-    return Sound(tail_s=args.tail, lufs=args.lufs, room=room, bank=bank_of(bank, Path()), expression=args.humanise)
+    return Sound(
+        tail_s=args.tail,
+        lufs=args.lufs,
+        room="dry" if args.dry else args.room,
+        bank=bank_of(bank, Path()),
+        expression=args.humanise,
+        variants=_variants(args.variant, args.patches),
+        patches=args.patches,
+    )
+
+
+def _variants(said: list[str], patches: Path | None) -> dict[str, str]:
+    """Return the variants that are asked for as `bass=upright`.
+
+    Raises:
+        UsageError: they cannot be played.
+    """
+    from streaming.errors import PatchError
+    from streaming.patches import library
+
+    found: dict[str, str] = {}
+    for each in said:
+        name, equals, variant = each.partition("=")
+        if not equals:
+            raise UsageError(f"--variant {each}: write it as bass=upright")
+        found[name.strip()] = variant.strip()
+    try:
+        library(patches).ensemble(variants=found)
+    except PatchError as error:
+        where = "--variant" if str(error).startswith("variants: ") else "--patches"
+        raise UsageError(f"{where}: {str(error).removeprefix('variants: ')}") from error
+    return found
 
 
 def run_encode(args: argparse.Namespace) -> int:

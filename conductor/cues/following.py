@@ -51,6 +51,7 @@ def draw(endless: Endless, seed: int, index: int) -> Cue:
         candidates=endless.candidates,
         controls=endless.controls,
         bank=endless.bank,
+        variants=endless.variants,
         expression=endless.expression,
         drawn=True,
     )

@@ -7,11 +7,13 @@ import zlib
 from pathlib import Path
 
 from conductor.setlist.banks import bank_of
-from conductor.setlist.parts import ControlsPart, MidiPart, PromptPart, SetlistPart
+from conductor.setlist.parts import ControlsPart, MidiPart, PromptPart, SetlistPart, SoundPart
 from conductor.setlist.plan import Controls, Cue, Endless, Setlist
+from conductor.setlist.players import folder_of, variants_of
 from conductor.setlist.values import AUTO, MAX_SEED
 from conductor.setlist.watching import watching_of
 from streaming.midi.out import CHANNELS, MidiRoute
+from streaming.soundfonts.sf2 import SYNTH
 
 
 def _slug(text: str) -> str:
@@ -73,7 +75,8 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
                 candidates=part.candidates or parts.defaults.candidates,
                 follow=follow,
                 scene=part.obs.scene if part.obs else None,
-                bank=bank_of((part.sound or parts.sound).bank, path.parent),
+                bank=_bank(part.sound, parts, path),
+                variants=variants_of(parts.sound.variants, part.sound.variants if part.sound else None),
                 expression=parts.defaults.expression if part.expression is None else part.expression,
                 notes=part.notes,
             )
@@ -87,13 +90,19 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
             candidates=wish.candidates or parts.defaults.candidates,
             controls=_controls(wish, parts.defaults),
             seed=wish.seed,
-            bank=bank_of((wish.sound or parts.sound).bank, path.parent),
+            bank=_bank(wish.sound, parts, path),
+            variants=variants_of(parts.sound.variants, wish.sound.variants if wish.sound else None),
             expression=parts.defaults.expression if wish.expression is None else wish.expression,
         )
     loudness = (parts.show.loudness.lufs, parts.show.loudness.dbtp)
     watching = watching_of(parts.webrtc, path.parent)
     title, ahead, midi = parts.show.title, parts.show.ahead, _midi(parts.midi)
-    return Setlist(title, tuple(cues), endless, ahead, path, midi, loudness, watching)
+    patches = folder_of(parts.sound.patches, path.parent)
+    return Setlist(title, tuple(cues), endless, ahead, path, midi, loudness, watching, patches)
+
+
+def _bank(own: SoundPart | None, parts: SetlistPart, path: Path) -> str:
+    return bank_of((own and own.bank) or parts.sound.bank or SYNTH, path.parent)
 
 
 def _midi(wish: MidiPart | None) -> MidiRoute | None:

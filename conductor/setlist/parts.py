@@ -28,7 +28,6 @@ from conductor.setlist.values import (
     Text,
 )
 from conductor.setlist.watching import PasswordPart, TurnPart, WebrtcPart
-from streaming.soundfonts.sf2 import SYNTH
 
 
 class LoudnessPart(Part):
@@ -47,9 +46,16 @@ class ShowPart(Part):
 
 
 class SoundPart(Part):
-    """`sound`: which instruments play."""
+    """`sound` of a cue: which instruments play."""
 
-    bank: Text = SYNTH
+    bank: Text | None = None
+    variants: dict[str, Text] | None = None
+
+
+class ShowSoundPart(SoundPart):
+    """`sound`: which instruments play where a cue does not say otherwise."""
+
+    patches: Text | None = None
 
 
 class ControlsPart(Part):
@@ -144,7 +150,7 @@ class SetlistPart(Part):
 
     version: Literal[1]
     show: ShowPart = ShowPart()
-    sound: SoundPart = SoundPart()
+    sound: ShowSoundPart = ShowSoundPart()
     defaults: DefaultsPart = DefaultsPart()
     cues: list[CuePart] = Field(default=[])
     endless: EndlessPart | None = None
@@ -161,7 +167,7 @@ PARTS: dict[str, type[Part]] = {
     "cues": CuePart,
     "prompt": PromptPart,
     "obs": ObsPart,
-    "sound": SoundPart,
+    "sound": ShowSoundPart,
     "endless": EndlessPart,
     "midi": MidiPart,
     "webrtc": WebrtcPart,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from conductor.setlist.players import Variants
 from conductor.setlist.values import AUTO, DEFAULT_DURATION_S, Follow
 from model.composing.blend import Style, plain_style, style_of
 from model.composing.course import Course, density_of, energy_of
@@ -69,6 +70,7 @@ class Cue:
         follow: how it starts.
         scene: OBS scene to show while it plays.
         bank: path of the SoundFont that plays it, or `synth`.
+        variants: of instruments, before what the style says.
         expression: whether it is played as people would, or exactly as written.
         notes: for the operator.
         drawn: whether the endless part drew it, in place of a person.
@@ -90,6 +92,7 @@ class Cue:
     follow: Follow = AUTO
     scene: str | None = None
     bank: str = SYNTH
+    variants: Variants = ()
     expression: bool = True
     notes: str = ""
     drawn: bool = False
@@ -123,6 +126,7 @@ class Cue:
                 **values,
                 "style": style_of(values["style"]),
                 "instruments": tuple(values["instruments"]),
+                "variants": tuple((name, variant) for name, variant in values.get("variants", ())),
                 "controls": Controls.of(values["controls"]),
             }
         )
@@ -139,7 +143,7 @@ class Endless:
         candidates: takes a piece is chosen from.
         controls: as in `Cue`.
         seed: of the drawing; None: another order at every start.
-        bank, expression: as in `Cue`.
+        bank, variants, expression: as in `Cue`.
     """
 
     styles: tuple[tuple[str, float], ...]
@@ -149,6 +153,7 @@ class Endless:
     controls: Controls = Controls()
     seed: int | None = None
     bank: str = SYNTH
+    variants: Variants = ()
     expression: bool = True
 
 
@@ -161,6 +166,7 @@ class Setlist:
         midi: where notes go, too.
         loudness: of the programme in LUFS, and its ceiling in dBTP.
         watching: who may watch by WebRTC, and how they are reached.
+        patches: folder of patches of the show's own; None: those of the program.
     """
 
     title: str
@@ -171,6 +177,7 @@ class Setlist:
     midi: MidiRoute | None = None
     loudness: tuple[float, float] = (-14.0, -1.0)
     watching: Watching = ANYBODY
+    patches: Path | None = None
 
     @property
     def banks(self) -> list[str]:

@@ -15,6 +15,7 @@ from conductor.setlist.banks import bank_mistakes
 from conductor.setlist.building import build
 from conductor.setlist.parts import PARTS, SetlistPart
 from conductor.setlist.plan import Setlist
+from conductor.setlist.players import player_mistakes
 from conductor.setlist.values import known_style
 from conductor.setlist.yamlfile import Mistake, YamlFile, did_you_mean, explain, nearest, plain, read_yaml
 from model.composing.opening import opening_of
@@ -45,7 +46,7 @@ def load_setlist(path: Path) -> Setlist:
                 mistakes.append(file.mistake(loc, "this program reads version: 1"))
             else:
                 mistakes.append(file.mistake(loc, explain(details)))
-    mistakes += _check_raw(file, raw) + bank_mistakes(file, raw)
+    mistakes += _check_raw(file, raw) + bank_mistakes(file, raw) + player_mistakes(file, raw)
     if mistakes or parts is None:
         raise file.refuse(mistakes)
     setlist = build(parts, path)
