@@ -80,6 +80,7 @@ def decode(line: bytes) -> Message:
         message: Message = adapter.validate_python(body)
     except (ValueError, KeyError, AttributeError, ValidationError) as error:
         # A message may hold what is in no log: what is wrong is told, not what was said.
-        wrong = "; ".join(f"{e['loc']}: {e['msg']}" for e in error.errors()) if isinstance(error, ValidationError) else ""
-        raise WireError(f"not a message: {line[:24]!r} ({wrong or error})") from None
+        known = isinstance(error, ValidationError)
+        wrong = "; ".join(f"{e['loc']}: {e['msg']}" for e in error.errors()) if known else str(error)
+        raise WireError(f"not a message: {line[:24]!r} ({wrong})") from None
     return message
