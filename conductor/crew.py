@@ -19,6 +19,7 @@ from streaming.programme.ice import ANYBODY, Watching
 
 NAMES = ("feed", "player", "composer")
 MIDI_OUT = "midi_out"
+NOWHERE = wire.Publish([])
 
 # How a worker is started: its name to its command line.
 Commands = Callable[[str], Sequence[str]]
@@ -80,6 +81,7 @@ class Crew:
         midi: where the notes are sent, by a fourth worker; None: nowhere.
         banks: SoundFonts that the player is to have ready.
         watching: who may watch by WebRTC, and how they are reached.
+        publish: what the feed is told of where to publish.
     """
 
     def __init__(
@@ -94,11 +96,13 @@ class Crew:
         midi: MidiRoute | None = None,
         banks: Sequence[str] = (),
         watching: Watching = ANYBODY,
+        publish: wire.Publish = NOWHERE,
     ) -> None:
         self.heard = Heard()
         self._bed = bed
         self._midi = midi
         self._banks = list(banks)
+        self._publish = publish
         self._announced: dict[int, Take] = {}
         self._resumed = False
         self._next = ""
@@ -227,6 +231,7 @@ class Crew:
             for number, take in self._announced.items():
                 self.send("feed", take.announce(number))
             self.send("feed", wire.Next(self._next))
+            self.send("feed", self._publish)
             if self._record is not None:
                 self._start_recording()
         elif name == MIDI_OUT and (to := self._midi) is not None:

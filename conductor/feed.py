@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from conductor import wire
 from conductor.errors import WireError
+from conductor.publication import destinations
 from conductor.viewing import admit, attend
 from model.notes import Mark, Note, TempoMark
 from streaming.errors import StreamingError
@@ -28,9 +30,12 @@ from streaming.picture.pianoroll import PianoRoll
 from streaming.picture.scene import Scene
 from streaming.picture.stamp import stamp
 from streaming.programme.broadcast import Broadcast
+from streaming.programme.encoder import AAC_BITRATE, bitrate_of
 from streaming.programme.nut import NutServer
 from streaming.programme.program import Program, Sink
 from streaming.programme.webrtc import Viewers
+from streaming.publishing.publisher import News, Programme, Status
+from streaming.publishing.publishers import Publishers
 from streaming.ring import Ring
 
 logger = logging.getLogger(__name__)
@@ -79,7 +84,16 @@ class Feed:
         size = (options.width, options.height, options.fps)
         self._ring = Ring.join(options.run / "programme.ring")
         self._viewers = Viewers(self._want_keyframe)
-        self._broadcast = Broadcast(*size, audience=self._viewers, on_fault=self._fault, live=not options.fast)
+        self._publishers = Publishers(
+            Programme(*size, bitrate_of(*size), AAC_BITRATE), want_keyframe=self._want_keyframe, on_news=self._publish_news
+        )
+        self._broadcast = Broadcast(
+            *size,
+            audience=self._viewers,
+            outlets=self._publishers,
+            on_fault=self._fault,
+            live=not options.fast,
+        )
         self._nut = None if options.nut_port is None else NutServer(options.nut_port, *size)
         sinks: list[Sink] = [self._broadcast] if self._nut is None else [self._nut, self._broadcast]
         self._roll = PianoRoll(options.width, options.height, fps=options.fps)
@@ -102,7 +116,7 @@ class Feed:
         self._start(self._report())
         await self._ended.wait()
         server.close()
-        await self._viewers.close()
+        await asyncio.gather(self._viewers.close(), self._publishers.close())
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -143,6 +157,11 @@ class Feed:
     def _want_keyframe(self) -> None:
         self._broadcast.force_keyframe()
 
+    def _publish_news(self, news: News) -> None:
+        logger.log(logging.INFO if news.there else logging.WARNING, "%s", news.text)
+        self._send(wire.PublishNews(news.name, news.there, news.text))
+        self._send_status()
+
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
@@ -168,7 +187,20 @@ class Feed:
                 readers=0 if self._nut is None else self._nut.readers,
                 recording=self._broadcast.recording,
                 slate=program.slate,
+                destinations=[self._told(status) for status in self._publishers.statuses],
             )
+        )
+
+    def _told(self, status: Status) -> wire.DestinationStatus:
+        return wire.DestinationStatus(
+            status.name,
+            status.place,
+            status.state,
+            round(time.monotonic() - status.since_s, 1),
+            status.sent_bytes,
+            status.dropped,
+            status.reconnects,
+            status.last_error,
         )
 
     async def _talk(self, link: wire.Link) -> None:
@@ -195,6 +227,8 @@ class Feed:
                     self._start(self._redraw(scene, position_s))
             case wire.Next(text=text):
                 self._program.announce_next(text)
+            case wire.Publish():
+                self._publishers.set(destinations(message))
             case wire.Record(path=path):
                 # Fast: what is in the ring still belongs to the recording that ends.
                 after = self._ring.write_index if self._options.fast and not path else 0

@@ -80,7 +80,8 @@ def decode(line: bytes) -> Message:
         message: Message = adapter.validate_python(body)
     except (ValueError, KeyError, AttributeError, ValidationError) as error:
         # A message may hold what is in no log: what is wrong is told, not what was said.
-        known = isinstance(error, ValidationError)
-        wrong = "; ".join(f"{e['loc']}: {e['msg']}" for e in error.errors()) if known else str(error)
+        wrong = str(error)
+        if isinstance(error, ValidationError):
+            wrong = "; ".join(f"{details['loc']}: {details['msg']}" for details in error.errors())
         raise WireError(f"not a message: {line[:24]!r} ({wrong})") from None
     return message

@@ -1,4 +1,4 @@
-"""Encodes the programme once, and only while somebody needs it: viewers, or a recording."""
+"""Encodes the programme once, and only while somebody needs it: viewers, destinations, or a recording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from av.packet import Packet
 
 from streaming.errors import StreamingError
-from streaming.programme.encoder import Encoder, Stream
+from streaming.programme.encoder import Encoder, Stream, bitrate_of
 from streaming.programme.program import ProgramFrame
 from streaming.programme.recorder import Recorder
 
@@ -25,6 +25,15 @@ class Audience(Protocol):
     def packet(self, kind: Literal["audio", "video"], packet: Packet[Any]) -> None: ...  # noqa: D102
 
 
+class Outlets(Protocol):
+    """What the broadcast needs of `streaming.publishing.publishers.Publishers`."""
+
+    @property
+    def wanted(self) -> bool: ...  # noqa: D102
+
+    def packet(self, stream: Stream, packet: Packet[Any]) -> None: ...  # noqa: D102
+
+
 class Broadcast:
     """A sink of the programme. All methods are for the programme's thread, save `force_keyframe`.
 
@@ -32,8 +41,9 @@ class Broadcast:
         width, height: of the pictures, in pixels.
         fps: pictures per second.
         audience: gets H.264 and Opus packets while it is not empty.
+        outlets: get H.264, AAC and Opus packets while any of them wants some; None: there are none.
         on_fault: told, in one line, when a recording ended by an error.
-        video_bitrate: bits per second.
+        video_bitrate: bits per second; None: what suits the size.
         preset: of x264.
         live: a recording can be played at any moment, whatever becomes of this process; else it is a plain MP4.
     """
@@ -46,13 +56,14 @@ class Broadcast:
         *,
         audience: Audience,
         on_fault: Callable[[str], None],
-        video_bitrate: int = 4_500_000,
+        outlets: Outlets | None = None,
+        video_bitrate: int | None = None,
         preset: str = "veryfast",
         live: bool = True,
     ) -> None:
         self._size = (width, height, fps)
-        self._audience, self._on_fault = audience, on_fault
-        self._video_bitrate, self._preset = video_bitrate, preset
+        self._audience, self._outlets, self._on_fault = audience, outlets, on_fault
+        self._video_bitrate, self._preset = video_bitrate or bitrate_of(*self._size), preset
         self._live = live
         self._encoder: Encoder | None = None
         self._recorder: Recorder | None = None
@@ -61,11 +72,15 @@ class Broadcast:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody watches or a recording runs; an encoder nobody needs any more is closed here."""
-        if len(self._audience) or self._recorder is not None:
+        """Whether anybody takes it or a recording runs; an encoder nobody needs any more is closed here."""
+        if self._taken or self._recorder is not None:
             return True
         self._encoder = None
         return False
+
+    @property
+    def _taken(self) -> bool:
+        return bool(len(self._audience)) or (self._outlets is not None and self._outlets.wanted)
 
     def force_keyframe(self) -> None:
         """Make the next picture a keyframe; from any thread."""
@@ -119,6 +134,8 @@ class Broadcast:
     def _packet(self, stream: Stream, packet: Packet[Any]) -> None:
         if stream != "aac":
             self._audience.packet("video" if stream == "video" else "audio", packet)
+        if self._outlets is not None:
+            self._outlets.packet(stream, packet)
         if self._recorder is not None and stream != "opus":
             try:
                 self._recorder.write(stream, packet)
@@ -131,7 +148,7 @@ class Broadcast:
         """Close the file; the last packets of an encoder that serves nobody else go into it."""
         if self._recorder is None:
             return
-        if not len(self._audience) and self._encoder is not None:
+        if not self._taken and self._encoder is not None:
             self._encoder.flush()
             self._encoder = None
         # A last packet may have met a full disk.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -194,6 +195,15 @@ def destination_of(to: str, *, name: str = "", key: KeySource | None = None, ca_
     if found.method == "mpegts" and (parts.path.strip("/") or found.key):
         raise PublishError("MPEG-TS has neither path nor key: write it as mpegts://0.0.0.0:9100")
     return found
+
+
+def named_apart(destination: Destination, others: Sequence[Destination]) -> Destination:
+    """Return a destination with a number after its name where another has that already."""
+    taken, name, count = {other.name for other in others}, destination.name, 1
+    while name in taken:
+        count += 1
+        name = f"{destination.name}-{count}"
+    return Destination(name, destination.url, destination.key, destination.ca_file)
 
 
 def key_inside(url: str) -> bool:
