@@ -27,7 +27,7 @@ from conductor.viewing import admit, attend
 from model.notes import Mark, Note, TempoMark
 from streaming.errors import StreamingError
 from streaming.picture.pianoroll import PianoRoll
-from streaming.picture.scene import Scene
+from streaming.picture.scene import Coming, Origin, Scene
 from streaming.picture.stamp import stamp
 from streaming.programme.broadcast import Broadcast
 from streaming.programme.encoder import AAC_BITRATE, bitrate_of
@@ -225,8 +225,8 @@ class Feed:
                     self._program.announce(scene)
                 else:
                     self._start(self._redraw(scene, position_s))
-            case wire.Next(text=text):
-                self._program.announce_next(text)
+            case wire.Next():
+                self._program.announce_next(_coming(message))
             case wire.Publish():
                 self._publishers.set(destinations(message))
             case wire.Record(path=path):
@@ -266,7 +266,13 @@ def _scene(message: wire.Announce) -> Scene:
         duration_s=message.duration_s,
         beats_per_bar=message.beats_per_bar,
         marks=tuple(Mark(*row) for row in message.marks),
+        styles=tuple((at_s, tuple(shares.items())) for at_s, shares in message.styles),
+        origin=Origin(message.composed_s, message.heard),
     )
+
+
+def _coming(message: wire.Next) -> Coming:
+    return Coming(message.text, message.gap_s, message.ready, message.farewell)
 
 
 def _size(text: str) -> tuple[int, int]:

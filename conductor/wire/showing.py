@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from conductor.wire.message import MarkRow, Message, NoteRow
 from conductor.wire.publishing import DestinationStatus
 
+# (time_s, style to share); between two of them shares change evenly.
+StyleRow = tuple[float, dict[str, float]]
+
 # conductor -> feed.
 
 
@@ -18,6 +21,9 @@ class Announce(Message):
         number: as in Load; 0 is the bed.
         caption: a line under the title, such as style and age of the piece.
         marks: sections and the like, seen as they pass.
+        styles: how styles share the piece, and when.
+        composed_s: when it was composed, in seconds since 1970; None: not here.
+        heard: whether it was on air before.
     """
 
     number: int
@@ -28,13 +34,26 @@ class Announce(Message):
     duration_s: float
     beats_per_bar: float = 4.0
     marks: list[MarkRow] = field(default_factory=list)
+    styles: list[StyleRow] = field(default_factory=list)
+    composed_s: float | None = None
+    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Next(Message):
-    """The line about what comes next (empty: nothing to say)."""
+    """What comes next.
+
+    Attributes:
+        text: its name; empty: nothing to say.
+        gap_s: between the end of what plays and its start, negative if before; None: nobody knows.
+        ready: how far it is composed, 0 to 1.
+        farewell: title of the show, when nothing comes any more.
+    """
 
     text: str
+    gap_s: float | None = None
+    ready: float = 1.0
+    farewell: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,19 @@ def from_rgba(rgba: NDArray[np.uint8], planes: Planes, row: int = 0) -> None:
     for plane, target in zip(out.planes, targets, strict=True):
         source = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         target[:] = source[: target.shape[0], : target.shape[1]]
+
+
+def to_rgb(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture as a viewer's player shows it.
+
+    Args:
+        picture: I420 uint8 [height * 3 // 2, width], BT.709, limited range.
+
+    Returns:
+        RGB uint8 [height, width, 3].
+    """
+    frame = av.VideoFrame.from_ndarray(picture, "yuv420p")
+    found: NDArray[np.uint8] = np.asarray(
+        frame.to_ndarray(format="rgb24", src_colorspace="ITU709", src_color_range="MPEG"), np.uint8
+    )
+    return found

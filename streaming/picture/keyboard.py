@@ -9,7 +9,8 @@ import skia
 from numpy.typing import NDArray
 
 from model.notes import Note
-from streaming.picture import theme
+from streaming.picture.lettering import Lettering
+from streaming.picture.theme import Rgb, Theme, ink, mix
 
 LOWEST, HIGHEST = 21, 108
 # Fewer white keys than these look like a toy.
@@ -51,16 +52,21 @@ class Lane:
 class Keyboard:
     """The keys a piece needs, laid out over the width of the picture."""
 
-    def __init__(self, notes: tuple[Note, ...], width: int, top: int, height: int) -> None:
+    def __init__(
+        self, notes: tuple[Note, ...], width: int, top: int, height: int, theme: Theme, lettering: Lettering
+    ) -> None:
         """Lay out the keyboard.
 
         Args:
             notes: of the piece; their range decides which keys are shown.
             width: of the picture, in pixels.
             top: y of the upper edge, where notes arrive.
-            height: in pixels.
+            height: in pixels; 0: notes fall on nothing.
+            theme: its colours.
+            lettering: for the names of keys.
         """
         self.width, self.top, self.height = width, top, height
+        self._theme, self._lettering = theme, lettering
         pitches = [n.pitch for n in notes if n.instrument != "drums"]
         self.low, self.high = _span(pitches)
         self.has_pads = any(n.instrument == "drums" for n in notes)
@@ -109,7 +115,7 @@ class Keyboard:
 
     # --- how it looks ----------------------------------------------------------------
 
-    def light(self, canvas: skia.Canvas, note: Note, colour: theme.Rgb, amount: float) -> None:
+    def light(self, canvas: skia.Canvas, note: Note, colour: Rgb, amount: float) -> None:
         """Light the key (or pad) of a note.
 
         Args:
@@ -121,7 +127,7 @@ class Keyboard:
         paint = skia.Paint(AntiAlias=True)
         if note.instrument == "drums":
             lane = self.lane(note)
-            paint.setColor(theme.ink(theme.mix(colour, (255, 255, 255), 0.5 * amount), amount))
+            paint.setColor(ink(mix(colour, self._theme.colours.light, 0.5 * amount), amount))
             canvas.drawRoundRect(self._pad_rect(lane), 4, 4, paint)
             return
         pitch = min(max(note.pitch, self.low), self.high)
@@ -130,8 +136,8 @@ class Keyboard:
             skia.GradientShader.MakeLinear(
                 [skia.Point(0, self.top), skia.Point(0, bottom)],
                 [
-                    theme.ink(theme.mix(colour, (255, 255, 255), 0.45 * amount), amount),
-                    theme.ink(colour, 0.85 * amount),
+                    ink(mix(colour, self._theme.colours.light, 0.45 * amount), amount),
+                    ink(colour, 0.85 * amount),
                 ],
             )
         )
@@ -162,37 +168,34 @@ class Keyboard:
     def _draw(self) -> NDArray[np.uint8]:
         """The keyboard unlit, RGBA [height, width, 4]."""
         picture = np.zeros((self.height, self.width, 4), np.uint8)
+        if not self.height:
+            return picture
+        colours = self._theme.colours
         canvas = skia.Canvas(picture, colorType=skia.kRGBA_8888_ColorType)
-        canvas.clear(theme.ink((5, 6, 9)))
+        canvas.clear(ink(colours.key_gap))
         canvas.translate(0, -self.top)
-        white = skia.Paint(AntiAlias=True, Shader=self._shade((150, 150, 152), (214, 211, 204)))
-        black = skia.Paint(AntiAlias=True, Shader=self._shade((42, 44, 52), (16, 17, 21), _BLACK_LENGTH))
+        white = skia.Paint(AntiAlias=True, Shader=self._shade(colours.white_upper, colours.white_lower))
+        black = skia.Paint(AntiAlias=True, Shader=self._shade(colours.black_upper, colours.black_lower, _BLACK_LENGTH))
         for pitch, shape in self._shapes.items():
             canvas.drawPath(shape, black if is_black(pitch) else white)
             if pitch % 12 == 0:
                 left, right = self.key_edges(pitch)
-                theme.draw_text(
-                    canvas,
-                    f"C{pitch // 12 - 1}",
-                    (left + right) / 2,
-                    self.top + self.height * 0.93,
-                    self.height * 0.12,
-                    theme.ink((60, 62, 70), 0.8),
-                    align=0.5,
-                )
+                name, size = f"C{pitch // 12 - 1}", min(self.height * 0.14, self._white_width * 0.5)
+                y = self.top + self.height * 0.93
+                self._lettering.draw(canvas, name, (left + right) / 2, y, size, ink(colours.key_label), align=0.5)
         if self.has_pads:
             self._draw_pads(canvas)
         return picture
 
     def _draw_pads(self, canvas: skia.Canvas) -> None:
-        paint = skia.Paint(AntiAlias=True, Color=theme.ink((34, 37, 46)))
+        paint = skia.Paint(AntiAlias=True, Color=ink(self._theme.colours.pad))
         for index in range(len(PADS) + 1):
             lane = Lane(self._pad_width * index + 2.0, self._pad_width - 4.0)
             canvas.drawRoundRect(self._pad_rect(lane), 4, 4, paint)
 
-    def _shade(self, upper: theme.Rgb, lower: theme.Rgb, length: float = 1.0) -> skia.Shader:
+    def _shade(self, upper: Rgb, lower: Rgb, length: float = 1.0) -> skia.Shader:
         ends = [skia.Point(0, self.top), skia.Point(0, self.top + self.height * length)]
-        return skia.GradientShader.MakeLinear(ends, [theme.ink(upper), theme.ink(lower)])
+        return skia.GradientShader.MakeLinear(ends, [ink(upper), ink(lower)])
 
 
 def _span(pitches: list[int]) -> tuple[int, int]:

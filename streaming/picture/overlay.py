@@ -1,15 +1,30 @@
-"""The words and figures around the roll: title, time, what comes next, legend, level, slate."""
+"""The words around the roll: title, time, style, what comes next, and who plays."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import skia
 
-from streaming.picture import theme
-from streaming.picture.scene import Scene
+from streaming.picture.layout import Layout
+from streaming.picture.lettering import Lettering
+from streaming.picture.scene import Coming, Scene, Shares
+from streaming.picture.theme import Rgb, Theme, ink, mix
 
-# The level strip shows this much below full scale.
-LEVEL_FLOOR_DB = -48.0
-LEVEL_STEPS = 24
+MARGIN = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What all that is drawn goes by: the theme, its type, and where things lie."""
+
+    theme: Theme
+    lettering: Lettering
+    layout: Layout
+
+    def size(self, px: float) -> float:
+        """Return a size of type in pixels of the picture; so small that nobody could read it, it is larger."""
+        return max(px * self.layout.unit * self.layout.type, 10.0)
 
 
 def clock(seconds: float) -> str:
@@ -20,100 +35,129 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def coming_line(coming: Coming, left_s: float | None) -> str:
+    """Return the line about what comes next.
+
+    Args:
+        coming: what.
+        left_s: seconds until what plays is over; None: nothing plays that has an end.
+    """
+    if not coming.text:
+        return ""
+    if 0 < coming.ready < 1:
+        return f"Next: {coming.text} · composing {coming.ready:.0%}"
+    if coming.gap_s is None or left_s is None or not coming.ready:
+        return f"Next: {coming.text}"
+    return f"Next: {coming.text} in {clock(max(0.0, left_s + coming.gap_s) + 0.999)}"
+
+
 def draw_header(
-    canvas: skia.Canvas, width: int, height: int, *, scene: Scene, elapsed_s: float, next_text: str
+    canvas: skia.Canvas, look: Look, *, scene: Scene, elapsed_s: float, coming: str, shares: Shares = ()
 ) -> None:
-    """Draw title and caption at the left, time and what comes next at the right.
+    """Draw title, caption or styles, time and what comes next: two lines, or three of an upright picture.
 
     Args:
         canvas: in picture coordinates.
-        width: of the picture, in pixels.
-        height: of the header, in pixels.
+        look: theme, type and layout.
         scene: whose title.
         elapsed_s: seconds since the piece began.
-        next_text: a line, or empty.
+        coming: a line about what comes next, or empty.
+        shares: of the styles in force, where there are several.
     """
-    unit = height / 84
-    _panel(canvas, skia.Rect.MakeWH(width, height))
-    margin = 26 * unit
-    left_s = max(0.0, scene.duration_s - elapsed_s)
-    times = clock(elapsed_s), f"−{clock(left_s + 0.999)}"
-    size = 20 * unit
-    right = width - margin
-    theme.draw_text(canvas, times[1], right, 36 * unit, size, theme.ink(theme.TEXT_SOFT), align=1)
-    column = theme.text_width("−00:00", size)
-    theme.draw_text(canvas, times[0], right - column - 16 * unit, 36 * unit, size, theme.ink(theme.TEXT), align=1)
-    next_size = max(15 * unit, 10.0)
-    shown = theme.fit(next_text, next_size, width * 0.4)
-    theme.draw_text(canvas, shown, right, 64 * unit, next_size, theme.ink(theme.ACCENT), align=1)
-    room = right - 2 * column - 16 * unit - 2 * margin
-    title = theme.fit(scene.title, 30 * unit, room, bold=True)
-    theme.draw_text(canvas, title, margin, 40 * unit, 30 * unit, theme.ink(theme.TEXT), bold=True)
-    room = right - theme.text_width(shown, next_size) - 2 * margin
-    size = max(16 * unit, 10.0)
-    caption = theme.fit(scene.caption, size, room)
-    theme.draw_text(canvas, caption, margin, 65 * unit, size, theme.ink(theme.TEXT_SOFT))
+    layout, type_, colours = look.layout, look.lettering, look.theme.colours
+    u = layout.unit
+    panel(canvas, look, skia.Rect.MakeWH(layout.width, layout.header))
+    left, right = MARGIN * u, layout.width - MARGIN * u
+    rows = 155.5 if layout.upright else 96
+    stretch = layout.header / (rows * u) if layout.header else 1
+    first, second, third = (y * u * stretch for y in ((50, 92, 128) if layout.upright else (45, 78, 78)))
+    title_px, small_px, time_px = look.size(34), look.size(20), look.size(22)
+    times = clock(elapsed_s), f"−{clock(max(0.0, scene.duration_s - elapsed_s) + 0.999)}"
+    column = type_.width("−00:00", time_px)
+    type_.draw(canvas, times[1], right, first, time_px, ink(colours.text_soft), align=1)
+    type_.draw(canvas, times[0], right - column - 12 * u, first, time_px, ink(colours.text), align=1)
+    room = right - 2 * column - 12 * u - left - MARGIN * u
+    title = type_.fit(scene.title, title_px, room, bold=True)
+    type_.draw(canvas, title, left, first, title_px, ink(colours.text), bold=True)
+    room = right - left
+    if layout.upright:
+        shown = type_.fit(coming, small_px, room)
+        type_.draw(canvas, shown, left, third, small_px, ink(colours.accent))
+    else:
+        shown = type_.fit(coming, small_px, layout.width * 0.46)
+        type_.draw(canvas, shown, right, second, small_px, ink(colours.accent), align=1)
+        room -= type_.width(shown, small_px) + MARGIN * u
+    if len(shares) > 1 or (shares and scene.is_blend):
+        draw_shares(canvas, look, shares, skia.Rect.MakeXYWH(left, second - small_px, room, small_px))
+    else:
+        type_.draw(canvas, type_.fit(scene.caption, small_px, room), left, second, small_px, ink(colours.text_soft))
 
 
-def draw_legend(canvas: skia.Canvas, rect: skia.Rect, instruments: tuple[str, ...]) -> None:
-    """Draw a dot and a name for each instrument; what does not fit is left out, the least used first."""
-    _panel(canvas, rect)
-    unit = rect.height() / 34
-    x, y, size = rect.left() + 26 * unit, rect.centerY(), max(14.5 * unit, 8.5)
-    room = rect.left() + rect.width() * 0.825 - x
-    widths = [17 * unit + theme.text_width(name, size) for name in instruments]
-    # Many instruments stand closer.
-    gap = min(24 * unit, max(6 * unit, (room - sum(widths)) / max(1, len(widths) - 1)))
-    right = x + room
-    for name, width in zip(instruments, widths, strict=True):
-        if x + width > right:
-            break
-        paint = skia.Paint(AntiAlias=True, Color=theme.ink(theme.instrument_colour(name)))
-        canvas.drawRoundRect(skia.Rect.MakeXYWH(x, y - 5 * unit, 10 * unit, 10 * unit), 3 * unit, 3 * unit, paint)
-        theme.draw_text(canvas, name, x + 17 * unit, y + size * 0.35, size, theme.ink(theme.TEXT_SOFT))
-        x += width + gap
+def draw_shares(canvas: skia.Canvas, look: Look, shares: Shares, rect: skia.Rect) -> None:
+    """Draw each style with its share, and a bar that is divided as they are; `rect` stands on the baseline."""
+    colours, type_, u = look.theme.colours, look.lettering, look.layout.unit
+    size, y = rect.height(), rect.bottom()
+    tints = [mix(colours.accent, colours.text_faint, i / max(1, len(shares) - 1)) for i in range(len(shares))]
+    words = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares]
+    width = sum(type_.width(word, size) for word in words) + (len(words) - 1) * 18 * u
+    bar = min(180 * u, rect.width() - width - 16 * u)
+    x = rect.left()
+    if bar > 40 * u:
+        thick, start = 8 * u, x
+        for (_, share), tint in zip(shares, tints, strict=True):
+            part = skia.Rect.MakeXYWH(start, y - size * 0.36 - thick / 2, max(0.0, bar * share - 2 * u), thick)
+            canvas.drawRoundRect(part, thick / 3, thick / 3, skia.Paint(AntiAlias=True, Color=ink(tint)))
+            start += bar * share
+        x += bar + 16 * u
+    for word, tint in zip(words, tints, strict=True):
+        shown = type_.fit(word, size, rect.right() - x)
+        type_.draw(canvas, shown, x, y, size, ink(mix(tint, colours.text, 0.45)))
+        x += type_.width(shown, size) + 18 * u
 
 
-def draw_slate(canvas: skia.Canvas, width: int, top: int, bottom: int, text: str) -> None:
-    """Draw the empty stage with a line of text in its middle.
+def draw_legend(canvas: skia.Canvas, look: Look, rect: skia.Rect, instruments: tuple[str, ...]) -> None:
+    """Draw a dot and a name for each instrument; what does not fit is left out, the least used first.
 
     Args:
         canvas: in picture coordinates.
-        width: of the picture, in pixels.
-        top: y of the upper edge.
-        bottom: y of the lower edge.
-        text: what to tell the audience.
+        look: theme, type and layout.
+        rect: where there is room.
+        instruments: by name.
     """
-    unit = (bottom - top) / 582
-    canvas.drawRect(skia.Rect.MakeLTRB(0, top, width, bottom), skia.Paint(Color=theme.ink(theme.BACKGROUND)))
-    middle = skia.Point(width / 2, (top + bottom) / 2)
-    haze = skia.GradientShader.MakeRadial(
-        middle, width * 0.42, [theme.ink(theme.SLATE_HAZE), theme.ink(theme.BACKGROUND)]
-    )
-    canvas.drawRect(skia.Rect.MakeLTRB(0, top, width, bottom), skia.Paint(Shader=haze, Dither=True))
-    size = 42 * unit
-    while size > 16 * unit and theme.text_width(text, size) > width * 0.86:
-        size *= 0.92
-    shown = theme.fit(text, size, width * 0.9)
-    theme.draw_text(canvas, shown, middle.x(), middle.y() + size * 0.3, size, theme.ink(theme.TEXT), align=0.5)
-    rule = skia.Rect.MakeXYWH(middle.x() - 36 * unit, middle.y() + size * 0.3 + 30 * unit, 72 * unit, 2 * unit)
-    canvas.drawRect(rule, skia.Paint(AntiAlias=True, Color=theme.ink(theme.ACCENT, 0.8)))
+    u, wanted = look.layout.unit, min(look.size(18), rect.height() * 0.62)
+    # Many instruments stand closer, then smaller, then in two rows.
+    for size in (wanted, wanted * 0.82, wanted * 0.66):
+        if _legend_row(canvas, look, rect, instruments, size, 8 * u):
+            return
+    half, middle = (len(instruments) + 1) // 2, rect.centerY()
+    upper = skia.Rect.MakeLTRB(rect.left(), rect.top() + rect.height() * 0.1, rect.right(), middle)
+    lower = skia.Rect.MakeLTRB(rect.left(), middle, rect.right(), rect.bottom() - rect.height() * 0.1)
+    size = min(wanted * 0.74, rect.height() * 0.36)
+    for row, names in ((upper, instruments[:half]), (lower, instruments[half:])):
+        _legend_row(canvas, look, row, names, size, None)
 
 
-def level_steps(level_db: float | None) -> int:
-    """Return how many steps of the level strip are lit (0 to `LEVEL_STEPS`)."""
-    # Written so that NaN is dark too.
-    if level_db is None or not level_db > LEVEL_FLOOR_DB:
-        return 0
-    return round(min(1.0, 1 - level_db / LEVEL_FLOOR_DB) * LEVEL_STEPS)
+def _legend_row(
+    canvas: skia.Canvas, look: Look, rect: skia.Rect, names: tuple[str, ...], size: float, least_gap: float | None
+) -> bool:
+    """Draw a row of the legend and return true, or draw nothing where the names stand too close."""
+    u, type_ = look.layout.unit, look.lettering
+    widths = [1.02 * size + type_.width(name, size) for name in names]
+    gap = min(24 * u, (rect.width() - sum(widths)) / max(1, len(widths) - 1))
+    if least_gap is not None and gap < least_gap:
+        return False
+    x, y, dot = rect.left(), rect.centerY(), size * 0.62
+    for name, width in zip(names, widths, strict=True):
+        if x + width > rect.right() + 1:
+            break
+        paint = skia.Paint(AntiAlias=True, Color=ink(look.theme.instrument(name)))
+        canvas.drawRoundRect(skia.Rect.MakeXYWH(x, y - dot / 2, dot, dot), dot * 0.3, dot * 0.3, paint)
+        soft = ink(look.theme.colours.text_soft)
+        type_.draw(canvas, name, x + 1.02 * size, y + size * 0.36, size, soft)
+        x += width + max(gap, 3 * u)
+    return True
 
 
-def level_colour(step: int, lit: int) -> theme.Rgb:
-    """Return the colour of a step of the level strip: green, amber near the top, red in the last 4 dB."""
-    db = LEVEL_FLOOR_DB * (1 - (step + 1) / LEVEL_STEPS)
-    colour = (222, 84, 60) if db > -4 else (232, 186, 80) if db > -10 else (84, 176, 140)
-    return colour if step < lit else theme.mix(theme.PANEL, colour, 0.16)
-
-
-def _panel(canvas: skia.Canvas, rect: skia.Rect) -> None:
-    canvas.drawRect(rect, skia.Paint(Color=theme.ink(theme.PANEL)))
+def panel(canvas: skia.Canvas, look: Look, rect: skia.Rect, colour: Rgb | None = None) -> None:
+    """Fill what words stand on."""
+    canvas.drawRect(rect, skia.Paint(Color=ink(colour or look.theme.colours.panel)))

@@ -16,10 +16,11 @@ import skia
 from numpy.typing import NDArray
 
 from model.notes import Mark, Note
-from streaming.picture import theme
 from streaming.picture.i420 import Planes, from_rgba
 from streaming.picture.keyboard import Keyboard, Lane, is_black
+from streaming.picture.lettering import Lettering
 from streaming.picture.scene import Beat, Scene, beats
+from streaming.picture.theme import Rgb, Theme, ink, mix
 
 TILE_ROWS = 64
 _KEPT_TILES = 24
@@ -47,11 +48,33 @@ class Tile:
 class RollTiles:
     """Draws and keeps the tiles of one scene."""
 
-    def __init__(self, scene: Scene, keyboard: Keyboard, pixels_per_s: float) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        keyboard: Keyboard,
+        *,
+        pixels_per_s: float,
+        unit: float,
+        theme: Theme,
+        lettering: Lettering,
+        clear: bool = False,
+    ) -> None:
+        """Lay out a scene's notes.
+
+        Args:
+            scene: whose notes.
+            keyboard: where they fall.
+            pixels_per_s: how far the roll moves in a second.
+            unit: a theme's pixel.
+            theme: its colours.
+            lettering: for numbers and names.
+            clear: leave out the background.
+        """
         self._keyboard = keyboard
         self._scale = pixels_per_s
         self._width = keyboard.width
-        self._unit = pixels_per_s / 120
+        self._unit = unit
+        self._theme, self._lettering, self._clear = theme, lettering, clear
         self.bars = tuple(self._bar(note, lane) for note, lane in _lanes(scene.notes, keyboard))
         self._by_tile: dict[int, list[Bar]] = {}
         for bar in self.bars:
@@ -106,11 +129,12 @@ class RollTiles:
 
     def _draw_lanes(self) -> skia.Image:
         surface = skia.Surface(self._width, TILE_ROWS)
-        canvas = surface.getCanvas()
-        canvas.clear(theme.ink(theme.BACKGROUND))
+        canvas, colours = surface.getCanvas(), self._theme.colours
+        canvas.clear(0 if self._clear else ink(colours.background))
+        if self._theme.transparent:
+            return surface.makeImageSnapshot()
         keyboard = self._keyboard
-        dark = skia.Paint(Color=theme.ink(theme.LANE_DARK))
-        line = skia.Paint(Color=theme.ink(theme.OCTAVE_LINE))
+        dark, line = skia.Paint(Color=ink(colours.lane)), skia.Paint(Color=ink(colours.octave))
         for pitch in range(keyboard.low, keyboard.high + 1):
             left, right = keyboard.key_edges(pitch)
             if is_black(pitch):
@@ -122,6 +146,8 @@ class RollTiles:
         return surface.makeImageSnapshot()
 
     def _draw_beats(self, canvas: skia.Canvas, top: int) -> None:
+        if self._theme.transparent:
+            return
         earliest, latest = (top - TILE_ROWS - 24) / self._scale, (top + 24) / self._scale
         first = bisect.bisect_left(self._beat_times, earliest)
         for beat in self._beats[first : bisect.bisect_right(self._beat_times, latest)]:
@@ -129,12 +155,13 @@ class RollTiles:
 
     def _draw_beat(self, canvas: skia.Canvas, beat: Beat, top: int) -> None:
         y = top - round(beat.time_s * self._scale)
-        paint = skia.Paint(Color=theme.ink(theme.BAR_LINE if beat.is_bar else theme.BEAT_LINE))
+        colours = self._theme.colours
+        paint = skia.Paint(Color=ink(colours.bar if beat.is_bar else colours.beat))
         canvas.drawRect(skia.Rect.MakeXYWH(0, y - 1, self._width, 1), paint)
         if beat.is_bar:
-            size = max(8.0, 11 * self._unit)
+            size = max(9.0, 13 * self._unit * self._theme.measures.type)
             x = self._keyboard.left + 6 * self._unit
-            theme.draw_text(canvas, str(beat.bar), x, y - 5 * self._unit, size, theme.ink(theme.TEXT_FAINT))
+            self._lettering.draw(canvas, str(beat.bar), x, y - 5 * self._unit, size, ink(colours.text_faint))
 
     def _draw_mark(self, canvas: skia.Canvas, mark: Mark, top: int) -> None:
         y = top - round(mark.time_s * self._scale)
@@ -142,37 +169,45 @@ class RollTiles:
         if not -2 <= y <= TILE_ROWS + 40 * self._unit:
             return
         line = max(1.0, 2 * self._unit)
-        paint = skia.Paint(Color=theme.ink(theme.ACCENT, 0.7))
-        canvas.drawRect(skia.Rect.MakeXYWH(0, y - line, self._width, line), paint)
-        size = max(10.0, 17 * self._unit)
-        text = theme.fit(mark.text, size, self._width * 0.4, bold=True)
+        accent = self._theme.colours.accent
+        canvas.drawRect(skia.Rect.MakeXYWH(0, y - line, self._width, line), skia.Paint(Color=ink(accent, 0.7)))
+        size = max(10.0, 19 * self._unit * self._theme.measures.type)
+        text = self._lettering.fit(mark.text, size, self._width * 0.4, bold=True)
         x = self._width - 26 * self._unit
-        theme.draw_text(canvas, text, x, y - 8 * self._unit, size, theme.ink(theme.ACCENT), align=1, bold=True)
+        self._lettering.draw(canvas, text, x, y - 8 * self._unit, size, ink(accent), align=1, bold=True)
 
     def _draw_glow(self, canvas: skia.Canvas, bar: Bar, top: int) -> None:
-        colour = theme.instrument_colour(bar.note.instrument)
-        paint = skia.Paint(Color=theme.ink(colour, 0.10 + 0.16 * bar.note.velocity / 127), AntiAlias=True)
+        amount = self._theme.notes.glow * (0.17 + 0.27 * bar.note.velocity / 127)
+        if amount <= 0:
+            return
+        paint = skia.Paint(Color=ink(self._theme.instrument(bar.note.instrument), amount), AntiAlias=True)
         paint.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, 4.5 * self._unit))
         canvas.drawRect(_rect(bar, top), paint)
 
     def _draw_bar(self, canvas: skia.Canvas, bar: Bar, top: int) -> None:
+        notes, colours = self._theme.notes, self._theme.colours
         rect = _rect(bar, top)
-        radius = min(4 * self._unit, rect.width() / 2, rect.height() / 2)
-        strength = 0.76 + 0.24 * bar.note.velocity / 127
-        colour = theme.mix(theme.BACKGROUND, theme.instrument_colour(bar.note.instrument), strength)
+        radius = min(notes.rounding * self._unit, rect.width() / 2, rect.height() / 2)
+        strength = 1 - notes.fade * (1 - bar.note.velocity / 127)
+        colour = mix(colours.shade, self._theme.instrument(bar.note.instrument), strength)
         if is_black(bar.note.pitch) and bar.note.instrument != "drums":
-            colour = theme.mix(colour, (0, 0, 0), 0.18)
-        paint = skia.Paint(Color=theme.ink(colour), AntiAlias=True)
+            colour = mix(colour, (0, 0, 0), 0.18)
+        paint = skia.Paint(Color=ink(colour), AntiAlias=True)
         canvas.drawRoundRect(rect, radius, radius, paint)
-        edge = skia.Paint(
-            Color=theme.ink((0, 0, 0), 0.45), AntiAlias=True, Style=skia.Paint.kStroke_Style, StrokeWidth=1
-        )
-        canvas.drawRoundRect(rect, radius, radius, edge)
-        # The struck end is lighter: the eye finds the onset.
-        cap = skia.Rect.MakeLTRB(
-            rect.left() + 1, max(rect.top(), rect.bottom() - 4 * self._unit), rect.right() - 1, rect.bottom() - 1
-        )
-        paint.setColor(theme.ink(theme.mix(colour, (255, 255, 255), 0.5), 0.8))
+        if notes.edge > 0:
+            edge = skia.Paint(Color=ink(colours.edge, notes.edge), AntiAlias=True, Style=skia.Paint.kStroke_Style)
+            edge.setStrokeWidth(1)
+            canvas.drawRoundRect(rect, radius, radius, edge)
+        if notes.cap > 0:
+            self._draw_cap(canvas, rect, radius, colour)
+
+    def _draw_cap(self, canvas: skia.Canvas, rect: skia.Rect, radius: float, colour: Rgb) -> None:
+        """The struck end is lighter: the eye finds the onset."""
+        thick = max(2.0, max(4.0, self._theme.notes.rounding) * self._unit)
+        top = max(rect.top(), rect.bottom() - thick)
+        cap = skia.Rect.MakeLTRB(rect.left() + 1, top, rect.right() - 1, rect.bottom() - 1)
+        light = mix(colour, self._theme.colours.light, 0.5)
+        paint = skia.Paint(Color=ink(light, self._theme.notes.cap), AntiAlias=True)
         canvas.drawRoundRect(cap, radius / 2, radius / 2, paint)
 
 

@@ -1,4 +1,4 @@
-"""What is to be drawn: a piece as the picture sees it, and where its beats fall."""
+"""What is to be drawn: a piece as the picture sees it, what comes after it, and where its beats fall."""
 
 from __future__ import annotations
 
@@ -6,6 +6,45 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model.notes import Mark, Note, Piece, TempoMark
+
+# The bed: heard and drawn while nothing else is, announced on no card.
+BED = 0
+
+# Styles and their shares.
+Shares = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a piece comes from, for the audience.
+
+    Attributes:
+        composed_s: when it was composed, in seconds since 1970; None: it was not composed here.
+        heard: whether it was played before.
+    """
+
+    composed_s: float | None = None
+    heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What comes next.
+
+    Attributes:
+        text: its name, or another line for the audience; empty: nothing to say.
+        gap_s: seconds between the end of what plays and its start (negative: it begins before); None: nobody knows.
+        ready: how far it is composed, 0 to 1.
+        farewell: title of the show, when nothing comes any more; empty: it goes on.
+    """
+
+    text: str = ""
+    gap_s: float | None = None
+    ready: float = 1.0
+    farewell: str = ""
+
+
+NOTHING = Coming()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +60,8 @@ class Scene:
         duration_s: end of the piece.
         beats_per_bar: quarter notes in a bar.
         marks: sections and the like, by time.
+        styles: shares of styles at times, by time; between two times they change evenly.
+        origin: where it comes from.
     """
 
     number: int
@@ -31,6 +72,8 @@ class Scene:
     duration_s: float
     beats_per_bar: float = 4.0
     marks: tuple[Mark, ...] = ()
+    styles: tuple[tuple[float, Shares], ...] = ()
+    origin: Origin = Origin()
 
     @classmethod
     def of_piece(cls, piece: Piece, number: int = 0, caption: str | None = None) -> Scene:
@@ -52,6 +95,26 @@ class Scene:
     def instruments(self) -> tuple[str, ...]:
         """Names of the instruments that play, most notes first."""
         return Piece(self.notes).instruments
+
+    @property
+    def is_blend(self) -> bool:
+        """Whether several styles have a part in it."""
+        return len({name for _, shares in self.styles for name, _ in shares}) > 1
+
+    def shares(self, position_s: float) -> Shares:
+        """Return the styles in force at a time and their shares, in the order in which they first appear."""
+        found: dict[str, float] = {name: 0.0 for _, shares in self.styles for name, _ in shares}
+        before = [point for point in self.styles if point[0] <= position_s] or list(self.styles[:1])
+        after = [point for point in self.styles if point[0] > position_s]
+        if not before:
+            return ()
+        start_s, start = before[-1]
+        end_s, end = after[0] if after else before[-1]
+        gone = min(1.0, max(0.0, (position_s - start_s) / (end_s - start_s))) if end_s > start_s else 0.0
+        for shares, weight in ((start, 1 - gone), (end, gone)):
+            for name, share in shares:
+                found[name] += weight * share
+        return tuple((name, share) for name, share in found.items() if share > 0.0005)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ import skia
 
 from model.notes import Note, Piece
 from streaming.errors import EncodeError
-from streaming.picture import theme
 from streaming.picture.keyboard import PADS, is_black, pad_of
+from streaming.picture.lettering import Lettering
 from streaming.picture.overlay import clock
 from streaming.picture.scene import beats
+from streaming.picture.theme import Colours, Theme, ink, mix
+from streaming.picture.themefile import read_theme
 
 SYSTEM_S = 30.0
 _MOST_SYSTEMS = 24
@@ -35,6 +37,12 @@ class _Page:
     high: int
     row_px: int
     drum_px: int
+    theme: Theme
+    lettering: Lettering
+
+    @property
+    def colours(self) -> Colours:
+        return self.theme.colours
 
     @property
     def system_px(self) -> int:
@@ -57,7 +65,9 @@ class _Page:
         return self.top(system) + self.system_px - self.drum_px + 8 + pad_of(key) * _DRUM_ROW
 
 
-def draw_score(piece: Piece, path: Path, *, width: int = 1600, caption: str | None = None) -> None:
+def draw_score(
+    piece: Piece, path: Path, *, width: int = 1600, caption: str | None = None, theme: Theme | None = None
+) -> None:
     """Write a whole piece as a PNG: its roll coloured by instrument, with bars, title and legend.
 
     Args:
@@ -65,14 +75,15 @@ def draw_score(piece: Piece, path: Path, *, width: int = 1600, caption: str | No
         path: of the PNG.
         width: pixels; the height follows from the length of the piece.
         caption: a line under the title; style and length where None.
+        theme: the look; None: the default.
 
     Raises:
         EncodeError: the file cannot be written.
     """
-    page = _layout(piece, width)
+    page = _layout(piece, width, theme or read_theme())
     surface = skia.Surface(page.width, page.height)
     canvas = surface.getCanvas()
-    canvas.clear(theme.ink(theme.BACKGROUND))
+    canvas.clear(ink(page.colours.background))
     _draw_head(canvas, page, piece, caption)
     for system in range(page.systems):
         _draw_staff(canvas, page, system)
@@ -87,7 +98,7 @@ def draw_score(piece: Piece, path: Path, *, width: int = 1600, caption: str | No
         raise EncodeError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _layout(piece: Piece, width: int) -> _Page:
+def _layout(piece: Piece, width: int, theme: Theme) -> _Page:
     duration_s = max(1.0, piece.duration_s)
     systems = min(_MOST_SYSTEMS, max(1, math.ceil(duration_s / SYSTEM_S)))
     pitches = [n.pitch for n in piece.notes if n.instrument != "drums"]
@@ -96,7 +107,15 @@ def _layout(piece: Piece, width: int) -> _Page:
     drums = any(n.instrument == "drums" for n in piece.notes)
     row_px = max(3, min(8, 240 // (high - low + 1)))
     return _Page(
-        width, duration_s / systems, systems, low, high, row_px, 8 + (len(PADS) + 1) * _DRUM_ROW if drums else 0
+        width,
+        duration_s / systems,
+        systems,
+        low,
+        high,
+        row_px,
+        8 + (len(PADS) + 1) * _DRUM_ROW if drums else 0,
+        theme,
+        Lettering(theme.fonts),
     )
 
 
@@ -105,25 +124,25 @@ def _draw_head(canvas: skia.Canvas, page: _Page, piece: Piece, caption: str | No
         words = ((piece.style or "").replace("_", " "), clock(piece.duration_s), f"{len(piece.notes)} notes")
         caption = "  ·  ".join(word for word in words if word)
     room = page.width - 2 * _LEFT
-    title = theme.fit(piece.title or "Untitled", 30, room, bold=True)
-    theme.draw_text(canvas, title, _LEFT, 44, 30, theme.ink(theme.TEXT), bold=True)
-    theme.draw_text(canvas, theme.fit(caption, 16, room * 0.5), _LEFT, 70, 16, theme.ink(theme.TEXT_SOFT))
+    title = page.lettering.fit(piece.title or "Untitled", 30, room, bold=True)
+    page.lettering.draw(canvas, title, _LEFT, 44, 30, ink(page.colours.text), bold=True)
+    page.lettering.draw(canvas, page.lettering.fit(caption, 16, room * 0.5), _LEFT, 70, 16, ink(page.colours.text_soft))
     x: float = page.width - _RIGHT
     for name in reversed(piece.instruments):
-        x -= theme.text_width(name, 15)
-        theme.draw_text(canvas, name, x, 70, 15, theme.ink(theme.TEXT_SOFT))
+        x -= page.lettering.width(name, 15)
+        page.lettering.draw(canvas, name, x, 70, 15, ink(page.colours.text_soft))
         dot = skia.Rect.MakeXYWH(x - 18, 59, 11, 11)
-        canvas.drawRoundRect(dot, 3, 3, skia.Paint(AntiAlias=True, Color=theme.ink(theme.instrument_colour(name))))
+        canvas.drawRoundRect(dot, 3, 3, skia.Paint(AntiAlias=True, Color=ink(page.theme.instrument(name))))
         x -= 40
 
 
 def _draw_staff(canvas: skia.Canvas, page: _Page, system: int) -> None:
     top, right = page.top(system), page.width - _RIGHT
     canvas.drawRect(
-        skia.Rect.MakeLTRB(_LEFT, top, right, top + page.system_px), skia.Paint(Color=theme.ink(theme.PANEL))
+        skia.Rect.MakeLTRB(_LEFT, top, right, top + page.system_px), skia.Paint(Color=ink(page.colours.panel))
     )
-    dark = skia.Paint(Color=theme.ink(theme.LANE_DARK))
-    line = skia.Paint(Color=theme.ink(theme.OCTAVE_LINE))
+    dark = skia.Paint(Color=ink(page.colours.lane))
+    line = skia.Paint(Color=ink(page.colours.octave))
     for pitch in range(page.low, page.high + 1):
         y = page.pitch_y(pitch, system)
         if is_black(pitch):
@@ -131,12 +150,14 @@ def _draw_staff(canvas: skia.Canvas, page: _Page, system: int) -> None:
         elif pitch % 12 == 0:
             canvas.drawRect(skia.Rect.MakeLTRB(_LEFT, y + page.row_px, right, y + page.row_px + 1), line)
             label_y = y + page.row_px
-            theme.draw_text(canvas, f"C{pitch // 12 - 1}", _LEFT - 8, label_y, 11, theme.ink(theme.TEXT_FAINT), align=1)
+            page.lettering.draw(
+                canvas, f"C{pitch // 12 - 1}", _LEFT - 8, label_y, 11, ink(page.colours.text_faint), align=1
+            )
     if page.drum_px:
         y = top + page.system_px - page.drum_px
-        canvas.drawRect(skia.Rect.MakeLTRB(_LEFT, y, right, y + 2), skia.Paint(Color=theme.ink(theme.BACKGROUND)))
+        canvas.drawRect(skia.Rect.MakeLTRB(_LEFT, y, right, y + 2), skia.Paint(Color=ink(page.colours.background)))
     start = clock(system * page.system_s)
-    theme.draw_text(canvas, start, _LEFT - 8, top - 7, 11, theme.ink(theme.ACCENT), align=1)
+    page.lettering.draw(canvas, start, _LEFT - 8, top - 7, 11, ink(page.colours.accent), align=1)
 
 
 def _draw_bars(canvas: skia.Canvas, page: _Page, piece: Piece) -> None:
@@ -150,15 +171,15 @@ def _draw_bars(canvas: skia.Canvas, page: _Page, piece: Piece) -> None:
             continue
         system = min(page.systems - 1, int(beat.time_s / page.system_s))
         x, top = round(page.x(beat.time_s, system)), page.top(system)
-        paint = skia.Paint(Color=theme.ink(theme.BAR_LINE if beat.is_bar else theme.BEAT_LINE))
+        paint = skia.Paint(Color=ink(page.colours.bar if beat.is_bar else page.colours.beat))
         canvas.drawRect(skia.Rect.MakeXYWH(x, top, 1, page.system_px), paint)
         if beat.is_bar and (beat.bar - 1) % number_every == 0:
-            theme.draw_text(canvas, str(beat.bar), x + 2, top - 7, 11, theme.ink(theme.TEXT_FAINT))
+            page.lettering.draw(canvas, str(beat.bar), x + 2, top - 7, 11, ink(page.colours.text_faint))
 
 
 def _draw_marks(canvas: skia.Canvas, page: _Page, piece: Piece) -> None:
     """Draw a line where each mark is, and its text where there is room: at its right, or at its left."""
-    paint = skia.Paint(Color=theme.ink(theme.ACCENT))
+    paint = skia.Paint(Color=ink(page.colours.accent))
     places: list[tuple[int, float, str]] = []
     for mark in sorted(piece.marks):
         system = min(page.systems - 1, int(mark.time_s / page.system_s))
@@ -170,17 +191,19 @@ def _draw_marks(canvas: skia.Canvas, page: _Page, piece: Piece) -> None:
         for (x, text), (end, _) in pairwise([*row, (page.width - 8.0, "")]):
             canvas.drawRect(skia.Rect.MakeXYWH(round(x), y, 2, page.system_px + _MARK_PX), paint)
             right, left = end - x - 2 * gap, x - free - 2 * gap
-            leftwards = theme.text_width(text, size, bold=True) > right and left > right
-            shown = theme.fit(text, size, max(0.0, left if leftwards else right), bold=True)
+            leftwards = page.lettering.width(text, size, bold=True) > right and left > right
+            shown = page.lettering.fit(text, size, max(0.0, left if leftwards else right), bold=True)
             at = x - gap if leftwards else x + 2 + gap
-            theme.draw_text(canvas, shown, at, y + 9, size, theme.ink(theme.ACCENT), align=int(leftwards), bold=True)
-            free = x if leftwards else at + theme.text_width(shown, size, bold=True)
+            page.lettering.draw(
+                canvas, shown, at, y + 9, size, ink(page.colours.accent), align=int(leftwards), bold=True
+            )
+            free = x if leftwards else at + page.lettering.width(shown, size, bold=True)
 
 
 def _draw_note(canvas: skia.Canvas, page: _Page, note: Note) -> None:
     strength = 0.55 + 0.45 * note.velocity / 127
-    colour = theme.mix(theme.BACKGROUND, theme.instrument_colour(note.instrument), strength)
-    paint = skia.Paint(AntiAlias=True, Color=theme.ink(colour))
+    colour = mix(page.colours.background, page.theme.instrument(note.instrument), strength)
+    paint = skia.Paint(AntiAlias=True, Color=ink(colour))
     drums = note.instrument == "drums"
     first = min(page.systems - 1, int(note.onset_s / page.system_s))
     last = first if drums else min(page.systems - 1, int(note.offset_s / page.system_s))

@@ -1,158 +1,173 @@
-"""The look of the house: colours that can be told apart, and type that finds its glyphs."""
+"""The look of a show as values: colours, type, light and measures, read by `themefile` from YAML.
+
+No drawing here, so that a setlist's theme can be checked without a graphics library.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-
-import skia
-
-from model.instruments import INSTRUMENTS
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 Rgb = tuple[int, int, int]
 
-BACKGROUND: Rgb = (11, 13, 19)
-PANEL: Rgb = (15, 18, 26)
-LANE_DARK: Rgb = (8, 9, 14)
-BEAT_LINE: Rgb = (26, 30, 41)
-BAR_LINE: Rgb = (48, 55, 72)
-OCTAVE_LINE: Rgb = (29, 34, 46)
-TEXT: Rgb = (240, 238, 232)
-TEXT_SOFT: Rgb = (160, 167, 182)
-TEXT_FAINT: Rgb = (98, 106, 124)
-ACCENT: Rgb = (232, 186, 110)
-SLATE_HAZE: Rgb = (34, 36, 58)
-
-# Found by a search that keeps every pair apart to normal, red-, green- and blue-blind eyes
-# (at least 19 apart in CIELAB; the test measures it).
-_COLOURS: dict[str, Rgb] = {
-    "piano": (36, 165, 255),
-    "violin": (255, 225, 37),
-    "cello": (248, 93, 21),
-    "bass": (145, 77, 255),
-    "guitar": (152, 192, 124),
-    "flute": (151, 250, 255),
-    "clarinet": (15, 132, 143),
-    "trumpet": (179, 255, 128),
-    "harp": (193, 157, 211),
-    "organ": (181, 102, 58),
-    "choir": (255, 255, 225),
-    "synth": (214, 42, 202),
-    "drums": (131, 127, 106),
-}
-INSTRUMENT_COLOURS: dict[str, Rgb] = {i.name: _COLOURS[i.name] for i in INSTRUMENTS}
+# What an instrument is drawn with that the table does not have.
+UNKNOWN: Rgb = (150, 150, 150)
 
 
-def instrument_colour(name: str) -> Rgb:
-    """Return the colour of an instrument; grey for a name the table does not have."""
-    return INSTRUMENT_COLOURS.get(name, (150, 150, 150))
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """The colours of a theme, RGB 0 to 255.
+
+    Attributes:
+        background: behind the notes.
+        panel: behind words: header, footer.
+        lane: where black keys' notes fall.
+        beat, bar, octave: lines of the roll.
+        text, text_soft, text_faint: words, by weight.
+        accent: what comes next, marks, the line that notes arrive at.
+        card: behind a title card.
+        haze: the middle of the slate.
+        shade: what soft notes are mixed with.
+        edge: the outline of a note.
+        light: what a colour turns to where it is struck.
+        white_upper, white_lower, black_upper, black_lower: keys from back to front.
+        key_gap: between keys; pad: drums at rest; key_label: names on keys.
+        low, middle, high: the level, up to -10 dB, -4 dB and full scale.
+    """
+
+    background: Rgb
+    panel: Rgb
+    lane: Rgb
+    beat: Rgb
+    bar: Rgb
+    octave: Rgb
+    text: Rgb
+    text_soft: Rgb
+    text_faint: Rgb
+    accent: Rgb
+    card: Rgb
+    haze: Rgb
+    shade: Rgb
+    edge: Rgb
+    light: Rgb
+    white_upper: Rgb
+    white_lower: Rgb
+    black_upper: Rgb
+    black_lower: Rgb
+    key_gap: Rgb
+    pad: Rgb
+    key_label: Rgb
+    low: Rgb
+    middle: Rgb
+    high: Rgb
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """How notes shine: all from 0 (not at all) to 1 but for `rounding`.
+
+    Attributes:
+        glow: around a note that is to come.
+        bloom: where a note is struck.
+        heat: how far a sounding note turns to light near the keys.
+        fade: how dark the softest notes are.
+        edge: opacity of the outline.
+        cap: opacity of the lighter end that is struck.
+        rounding: of corners, in pixels at a height of 720.
+    """
+
+    glow: float
+    bloom: float
+    heat: float
+    fade: float
+    edge: float
+    cap: float
+    rounding: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Where things lie, in pixels of a picture of 1280x720 (or 720x1280); a part of 0 pixels is left out.
+
+    Attributes:
+        header: of the band with title and times.
+        footer: of the band with legend and level.
+        keyboard: of the keys.
+        speed: how far the roll moves in a second.
+        type: size of words, 1 as designed.
+        spectrum: whether the footer shows one.
+        cards: whether pieces are announced on a card, and closed with one.
+    """
+
+    header: float
+    footer: float
+    keyboard: float
+    speed: float
+    type: float
+    spectrum: bool
+    cards: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """A look.
+
+    Attributes:
+        name: of the theme, or of its file.
+        title: for people.
+        colours: of everything but notes.
+        instruments: colour of each instrument by its name.
+        notes: how they shine.
+        measures: where things lie.
+        fonts: families or font files (as absolute paths), the wanted one first.
+        transparent: whether what lies behind is seen where only the background is drawn.
+    """
+
+    name: str
+    title: str
+    colours: Colours
+    instruments: Mapping[str, Rgb]
+    notes: Notes
+    measures: Measures
+    fonts: tuple[str | Path, ...]
+    transparent: bool = False
+
+    def instrument(self, name: str) -> Rgb:
+        """Return the colour of an instrument; grey for a name the table does not have."""
+        return self.instruments.get(name, UNKNOWN)
+
+    @property
+    def is_light(self) -> bool:
+        """Whether the background is nearer to white: light is then drawn as colour."""
+        return luminance(self.colours.background) > 0.35 and not self.transparent
 
 
 def mix(a: Rgb, b: Rgb, amount: float) -> Rgb:
     """Return the colour `amount` (0 to 1) of the way from `a` to `b`."""
-    return tuple(round(x + (y - x) * amount) for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+    red, green, blue = (round(x + (y - x) * amount) for x, y in zip(a, b, strict=True))
+    return red, green, blue
 
 
 def ink(colour: Rgb, alpha: float = 1.0) -> int:
-    """Return skia's colour for a colour and an opacity (0 to 1)."""
-    return int(skia.Color(*colour, round(255 * min(1.0, max(0.0, alpha)))))
+    """Return a colour and an opacity (0 to 1) as ARGB in one number, as skia takes it."""
+    red, green, blue = colour
+    return round(255 * min(1.0, max(0.0, alpha))) << 24 | red << 16 | green << 8 | blue
 
 
-# --- type ----------------------------------------------------------------------
+def luminance(colour: Rgb) -> float:
+    """Return the relative luminance of a colour, 0 (black) to 1 (white).
 
-
-@cache
-def _manager() -> skia.FontMgr:
-    return skia.FontMgr()
-
-
-@cache
-def _face(bold: bool) -> skia.Typeface:
-    style = skia.FontStyle.Bold() if bold else skia.FontStyle.Normal()
-    for family in ("DejaVu Sans", "Noto Sans", "Liberation Sans"):
-        found = _manager().matchFamilyStyle(family, style)
-        if found is not None:
-            return found
-    # No font at all: an empty face draws nothing, and the show goes on.
-    return _manager().matchFamilyStyleCharacter("", style, ["en"], ord("A")) or skia.Typeface.MakeEmpty()
-
-
-@cache
-def _face_of(character: str, bold: bool) -> skia.Typeface | None:
-    """The face that has this character: the house's own, else the system's choice, else none."""
-    own = _face(bold)
-    if own.unicharToGlyph(ord(character)):
-        return own
-    style = skia.FontStyle.Bold() if bold else skia.FontStyle.Normal()
-    return _manager().matchFamilyStyleCharacter("", style, ["en"], ord(character))
-
-
-def _runs(text: str, bold: bool) -> Iterator[tuple[str, skia.Typeface]]:
-    """Split a text where its font changes; characters that no font has are left out."""
-    run, face = "", None
-    for character in text:
-        wanted = _face_of(character, bold) if character.isprintable() else None
-        if wanted is None:
-            continue
-        if face is not None and wanted is not face:
-            yield run, face
-            run = ""
-        run, face = run + character, wanted
-    if face is not None:
-        yield run, face
-
-
-def _font(face: skia.Typeface, size_px: float) -> skia.Font:
-    font = skia.Font(face, size_px)
-    font.setEdging(skia.Font.Edging.kAntiAlias)
-    font.setSubpixel(True)
-    return font
-
-
-def text_width(text: str, size_px: float, *, bold: bool = False) -> float:
-    """Return the width of a text in pixels."""
-    return float(sum(_font(face, size_px).measureText(run) for run, face in _runs(text, bold)))
-
-
-def fit(text: str, size_px: float, width_px: float, *, bold: bool = False) -> str:
-    """Return the text, cut with an ellipsis where it is wider than `width_px`."""
-    if text_width(text, size_px, bold=bold) <= width_px:
-        return text
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        fits = text_width(text[:middle].rstrip() + "…", size_px, bold=bold) <= width_px
-        low, high = (middle, high) if fits else (low, middle - 1)
-    return text[:low].rstrip() + "…" if low else ""
-
-
-def draw_text(
-    canvas: skia.Canvas,
-    text: str,
-    x: float,
-    y: float,
-    size_px: float,
-    colour: int,
-    *,
-    bold: bool = False,
-    align: float = 0,
-) -> None:
-    """Draw a line of text.
-
-    Args:
-        canvas: to draw on.
-        text: one line.
-        x: left edge for `align` 0, middle for 0.5, right edge for 1.
-        y: baseline.
-        size_px: type size in pixels.
-        colour: of skia (see `ink`).
-        bold: heavier face.
-        align: 0 to 1.
+    Source: WCAG 2.2, relative luminance.
     """
-    paint = skia.Paint(Color=colour, AntiAlias=True)
-    if align:
-        x -= text_width(text, size_px, bold=bold) * align
-    for run, face in _runs(text, bold):
-        font = _font(face, size_px)
-        canvas.drawString(run, x, y, font, paint)
-        x += font.measureText(run)
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in colour))
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(a: Rgb, b: Rgb) -> float:
+    """Return the contrast of two colours, 1 to 21.
+
+    Source: WCAG 2.2, contrast ratio.
+    """
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)

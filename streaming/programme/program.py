@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from streaming.picture.scene import Scene
+from streaming.picture.scene import NOTHING, Coming, Scene
 from streaming.programme.bridge import Bridge
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
@@ -50,7 +50,13 @@ class Canvas(Protocol):
     """What the programme needs of `streaming.picture.pianoroll.PianoRoll`."""
 
     def draw(  # noqa: D102
-        self, scene: Scene | None, position_s: float, *, next_text: str = "", level_db: float | None = None
+        self,
+        scene: Scene | None,
+        position_s: float,
+        *,
+        coming: Coming = NOTHING,
+        level_db: float | None = None,
+        sound: Audio | None = None,
     ) -> Picture: ...
 
 
@@ -120,7 +126,7 @@ class Program:
         self._fps, self._fast, self._finish = fps, fast, finish
         self._clock, self._sleep = clock, sleep
         self._scenes: OrderedDict[int, Scene] = OrderedDict()
-        self._next_text = ""
+        self._coming = NOTHING
         self._calls: list[tuple[int, Callable[[], None]]] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -156,9 +162,9 @@ class Program:
         begun = [(mark, begin) for mark, begin in self._ring.marks() if begin <= self.sample]
         return (self.sample - begun[-1][1]) / SAMPLE_RATE if begun and begun[-1][0] == number else None
 
-    def announce_next(self, text: str) -> None:
-        """Set the line about what comes next."""
-        self._next_text = text
+    def announce_next(self, coming: Coming) -> None:
+        """Set what comes next."""
+        self._coming = coming
 
     def call(self, what: Callable[[], None], *, after_sample: int = 0) -> None:
         """Run something in the programme's thread, between two frames.
@@ -281,7 +287,7 @@ class Program:
             scene, begin = (None, 0) if self.slate else self._sounding(start)
             position_s = (start - begin) / SAMPLE_RATE
             level_db = 20.0 * float(np.log10(max(float(np.abs(audio).max(initial=0.0)), 1e-5)))
-            self._picture = self._canvas.draw(scene, position_s, next_text=self._next_text, level_db=level_db)
+            self._picture = self._canvas.draw(scene, position_s, coming=self._coming, level_db=level_db, sound=audio)
         if self._finish is None:
             return self._picture
         return self._finish(self._picture, self.index, start)

@@ -13,6 +13,7 @@ from model.notes import Piece
 from streaming.errors import EncodeError
 from streaming.picture.pianoroll import PianoRoll
 from streaming.picture.scene import Scene
+from streaming.picture.theme import Theme
 from streaming.programme.encoder import SAMPLE_RATE, Encoder
 from streaming.programme.recorder import Recorder
 
@@ -29,6 +30,7 @@ def render_video(
     height: int = 720,
     fps: int = 30,
     caption: str | None = None,
+    theme: Theme | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Write a piece as an MP4; it is as long as its sound.
@@ -41,12 +43,13 @@ def render_video(
         height: pixels, even.
         fps: pictures a second.
         caption: the line under the title; the piece's style where None.
+        theme: the look; None: the default.
         progress: called with the fraction done (0 to 1), about once for every second of music.
 
     Raises:
         EncodeError: there is no sound, or the file cannot be written; then no file is left behind.
     """
-    roll = PianoRoll(width, height, fps=fps)
+    roll = PianoRoll(width, height, fps=fps, theme=theme)
     scene = Scene.of_piece(piece, caption=caption)
     recorders: list[Recorder] = []
     encoder = Encoder(
@@ -62,7 +65,8 @@ def render_video(
             # The pictures that begin within this block come before it: the file starts with a keyframe.
             while frame * SAMPLE_RATE < (samples + len(block)) * fps:
                 position_s = frame / fps
-                encoder.video(roll.draw(scene, position_s, level_db=10 * math.log10(power + 1e-12)), frame)
+                level_db = 10 * math.log10(power + 1e-12)
+                encoder.video(roll.draw(scene, position_s, level_db=level_db, sound=block), frame)
                 frame += 1
                 if progress is not None and frame % fps == 0:
                     progress(min(1.0, position_s / max(piece.duration_s, position_s, 1e-9)))

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from streaming.picture import theme
-from streaming.picture.i420 import Planes, from_rgba, yuv
+from streaming.picture.i420 import Planes, from_rgba, to_rgb, yuv
+from streaming.picture.theme import Rgb
+from streaming.picture.themefile import read_theme
 
 
-def rgba(height: int, width: int, colour: theme.Rgb) -> np.ndarray:
+def rgba(height: int, width: int, colour: Rgb) -> np.ndarray:
     picture = np.full((height, width, 4), 255, np.uint8)
     picture[..., :3] = colour
     return picture
@@ -20,12 +21,12 @@ def rgba(height: int, width: int, colour: theme.Rgb) -> np.ndarray:
         ((0, 0, 255), (32, 240, 118)),
     ],
 )
-def test_colours_follow_bt709_in_limited_range(colour: theme.Rgb, expected: tuple[int, int, int]) -> None:
+def test_colours_follow_bt709_in_limited_range(colour: Rgb, expected: tuple[int, int, int]) -> None:
     assert yuv(colour) == expected
 
 
-@pytest.mark.parametrize("colour", theme.INSTRUMENT_COLOURS.values())
-def test_converting_a_picture_and_filling_with_a_colour_agree(colour: theme.Rgb) -> None:
+@pytest.mark.parametrize("colour", read_theme().instruments.values())
+def test_converting_a_picture_and_filling_with_a_colour_agree(colour: Rgb) -> None:
     converted, filled = Planes(8, 32), Planes(8, 32)
     from_rgba(rgba(8, 32, colour), converted)
     filled.fill(0, 0, 32, 8, colour)
@@ -77,3 +78,10 @@ def test_a_fade_runs_evenly_from_the_colour_to_the_picture() -> None:
     assert column[0] < 30
     assert column[24] == pytest.approx((16 + 235) / 2, abs=6)
     assert (column[48:] == 235).all()
+
+
+@pytest.mark.parametrize("colour", read_theme().instruments.values())
+def test_a_picture_is_shown_in_the_colours_it_was_drawn_in(colour: Rgb) -> None:
+    planes = Planes(8, 32)
+    planes.fill(0, 0, 32, 8, colour)
+    assert np.abs(to_rgb(planes.array).astype(int) - colour).max() <= 3

@@ -6,10 +6,14 @@ from hypothesis import strategies as st
 
 from model.notes import Note
 from streaming.picture.keyboard import PADS, Keyboard, is_black, pad_of
+from streaming.picture.lettering import Lettering
+from streaming.picture.themefile import read_theme
+
+LETTERING = Lettering()
 
 
 def keyboard(*notes: Note, width: int = 1280) -> Keyboard:
-    return Keyboard(notes, width, 500, 100)
+    return Keyboard(notes, width, 500, 100, read_theme(), LETTERING)
 
 
 @given(st.lists(st.integers(21, 108), max_size=8), st.booleans(), st.sampled_from([320, 640, 1280, 1920]))

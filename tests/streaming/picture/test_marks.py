@@ -11,17 +11,17 @@ import skia
 from numpy.typing import NDArray
 
 from model.notes import Mark, Note, Piece, TempoMark
-from streaming.picture import theme
 from streaming.picture.pianoroll import PianoRoll
 from streaming.picture.scene import Scene
 from streaming.picture.scoreimage import draw_score
+from streaming.picture.themefile import read_theme
 
 PIECE = Piece((Note(0.0, 60, "piano", 0.5, 80), Note(19.0, 72, "piano", 1.0, 80)), (TempoMark(0.0, 120.0),), "Rain")
 
 
 def accented(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return where a picture has the colour of marks."""
-    return np.asarray(np.abs(picture[..., :3].astype(int) - theme.ACCENT).max(axis=2) < 24)
+    return np.asarray(np.abs(picture[..., :3].astype(int) - read_theme().colours.accent).max(axis=2) < 24)
 
 
 def whole(piece: Piece, folder: Path) -> NDArray[np.bool_]:
@@ -64,8 +64,8 @@ def test_the_roll_has_a_line_that_meets_the_keys_when_the_mark_is_reached() -> N
         assert (text[:, 500:] > 30).any()
         assert not (text[:, :200] > 30).any()
     assert rows == sorted(rows)
-    left_px = (10.0 - 9.5) * roll.pixels_per_s
-    assert rows[-1] == pytest.approx(roll.playhead_y - left_px, abs=3)
+    left_px = (10.0 - 9.5) * roll.layout.pixels_per_s
+    assert rows[-1] == pytest.approx(roll.layout.playhead - left_px, abs=3)
 
 
 def test_texts_of_any_kind_are_drawn(tmp_path: Path) -> None:

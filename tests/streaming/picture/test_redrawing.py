@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from model.notes import Note, TempoMark
-from streaming.picture import theme
 from streaming.picture.pianoroll import PianoRoll, Scene
 from streaming.programme.program import Program
 from streaming.ring import Ring
@@ -30,10 +29,10 @@ def test_a_changed_piece_keeps_its_keys_and_shows_its_new_notes_at_once() -> Non
     assert roll.keyboard(NEW) is roll.keyboard(OLD)
     note = NEW.notes[10]
     x, y = centre_of_bar(roll, NEW, note, 9.5)
-    assert near(after[y, x], theme.instrument_colour("organ"))
-    assert not near(before[y, x], theme.instrument_colour("organ"))
+    assert near(after[y, x], roll.look.theme.instrument("organ"))
+    assert not near(before[y, x], roll.look.theme.instrument("organ"))
     # What sounds now is drawn as it was.
-    keys = slice(roll.playhead_y, roll.playhead_y + roll.keyboard_px)
+    keys = slice(roll.layout.playhead, roll.layout.playhead + roll.layout.keyboard)
     assert (before[keys] == after[keys]).all()
 
 
@@ -44,7 +43,7 @@ def test_notes_that_have_no_key_yet_get_one(added: Note) -> None:
     wider = replace(OLD, notes=(*OLD.notes, added))
     x, y = centre_of_bar(roll, wider, added, 11.0)
     assert roll.keyboard(wider) is not roll.keyboard(OLD)
-    assert near(roll.draw_rgb(wider, 11.0)[y, x], theme.instrument_colour(added.instrument))
+    assert near(roll.draw_rgb(wider, 11.0)[y, x], roll.look.theme.instrument(added.instrument))
 
 
 def test_another_piece_has_keys_of_its_own() -> None:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from model.notes import Note, Piece
 from streaming.errors import EncodeError
-from streaming.picture import theme
 from streaming.picture.pianoroll import draw_score
 from streaming.picture.scoreimage import SYSTEM_S
+from streaming.picture.themefile import read_theme
 
 
 def drawn(piece: Piece, folder: Path) -> NDArray[np.uint8]:
@@ -20,7 +20,7 @@ def drawn(piece: Piece, folder: Path) -> NDArray[np.uint8]:
 
 def rows_of(picture: NDArray[np.uint8], name: str) -> NDArray[np.intp]:
     """Rows below the legend where an instrument's colour is seen."""
-    hits = np.abs(picture[90:].astype(int) - theme.instrument_colour(name)).max(axis=2) <= 3
+    hits = np.abs(picture[90:].astype(int) - read_theme().instrument(name)).max(axis=2) <= 3
     return np.flatnonzero(hits.any(axis=1))
 
 
@@ -37,7 +37,7 @@ def test_a_note_is_as_long_as_its_share_of_the_system(tmp_path: Path) -> None:
     picture = drawn(Piece((Note(0, 60, "violin", 5, 127), Note(5, 64, "harp", 5, 127))), tmp_path)
     widths = []
     for name in ("violin", "harp"):
-        hits = np.abs(picture[90:].astype(int) - theme.instrument_colour(name)).max(axis=2) <= 3
+        hits = np.abs(picture[90:].astype(int) - read_theme().instrument(name)).max(axis=2) <= 3
         widths.append(int(hits.any(axis=0).sum()))
     assert widths[0] == pytest.approx(widths[1], abs=4)
     assert widths[0] > 600

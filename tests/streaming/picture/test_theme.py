@@ -2,11 +2,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-import skia
 from numpy.typing import NDArray
 
 from model.instruments import INSTRUMENTS
-from streaming.picture import theme
+from streaming.picture.theme import Rgb, Theme, contrast, luminance
+from streaming.picture.themefile import read_theme, theme_names
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 SEEN_BY = {
@@ -26,7 +26,7 @@ TO_XYZ = np.array(
 )
 
 
-def lab(colour: theme.Rgb, eyes: NDArray[np.float64]) -> NDArray[np.float64]:
+def lab(colour: Rgb, eyes: NDArray[np.float64]) -> NDArray[np.float64]:
     part = np.array(colour) / 255
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
     xyz = TO_XYZ @ np.clip(eyes @ linear, 0, 1) / np.array([0.95047, 1, 1.08883])
@@ -34,74 +34,56 @@ def lab(colour: theme.Rgb, eyes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
+THEMES = [read_theme(name) for name in theme_names()]
+
+
+def each_theme() -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+
+
+def test_there_are_a_dark_a_light_and_a_transparent_theme_and_others() -> None:
+    assert theme_names()[0] == "dark"
+    assert len(theme_names()) >= 4
+    assert not read_theme().is_light
+    assert any(theme.is_light for theme in THEMES)
+    assert any(theme.transparent for theme in THEMES)
+
+
+@each_theme()
 @pytest.mark.parametrize("eyes", SEEN_BY)
-def test_every_two_instruments_can_be_told_apart(eyes: str) -> None:
-    assert set(theme.INSTRUMENT_COLOURS) == {i.name for i in INSTRUMENTS}
-    seen = {name: lab(colour, SEEN_BY[eyes]) for name, colour in theme.INSTRUMENT_COLOURS.items()}
+def test_every_two_instruments_can_be_told_apart(theme: Theme, eyes: str) -> None:
+    assert set(theme.instruments) == {i.name for i in INSTRUMENTS}
+    seen = {name: lab(colour, SEEN_BY[eyes]) for name, colour in theme.instruments.items()}
     distances = {(a, b): float(np.linalg.norm(seen[a] - seen[b])) for a, b in combinations(seen, 2)}
     closest = min(distances, key=distances.__getitem__)
     assert distances[closest] >= 19, f"{closest} look alike"
 
 
-def test_every_instrument_stands_out_from_the_background() -> None:
-    for name, colour in theme.INSTRUMENT_COLOURS.items():
-        assert lab(colour, SEEN_BY["normal"])[0] - lab(theme.BACKGROUND, SEEN_BY["normal"])[0] > 40, name
+@each_theme()
+def test_every_instrument_stands_out_from_the_background(theme: Theme) -> None:
+    behind = lab(theme.colours.background, SEEN_BY["normal"])
+    for name, colour in theme.instruments.items():
+        assert np.linalg.norm(lab(colour, SEEN_BY["normal"]) - behind) > 30, name
+        if not theme.transparent:
+            assert abs(lab(colour, SEEN_BY["normal"])[0] - behind[0]) > 25, name
 
 
-def test_text_that_is_too_wide_is_cut_with_an_ellipsis() -> None:
-    text = "The Well-Tempered Clavier, Book One"
-    assert theme.fit(text, 20, 1000) == text
-    cut = theme.fit(text, 20, 120)
-    assert cut.endswith("…")
-    assert text.startswith(cut[:-1])
-    assert len(cut) > 3
-    assert theme.text_width(cut, 20) <= 120
-    assert theme.fit(text, 20, 1) == ""
+@each_theme()
+def test_words_are_read_on_what_they_stand_on(theme: Theme) -> None:
+    colours = theme.colours
+    for behind in (colours.panel, colours.card):
+        assert contrast(colours.text, behind) >= 7
+        assert contrast(colours.text_soft, behind) >= 4.5
+        assert contrast(colours.accent, behind) >= 4.5
+        assert contrast(colours.text_faint, behind) >= 3
 
 
-def drawn_width(text: str) -> int:
-    """Columns in which a text leaves ink."""
-    pixels = np.zeros((40, 400, 4), np.uint8)
-    theme.draw_text(skia.Canvas(pixels, colorType=skia.kRGBA_8888_ColorType), text, 2, 30, 24, theme.ink(theme.TEXT))
-    return int(pixels[..., 3].any(axis=0).sum())
+def test_an_instrument_nobody_knows_is_grey() -> None:
+    red, green, blue = read_theme().instrument("kazoo")
+    assert red == green == blue
 
 
-def test_text_leaves_ink_where_it_is_drawn() -> None:
-    assert drawn_width("Nocturne") > 60
-    assert drawn_width("") == 0
-
-
-def test_what_the_house_font_lacks_is_taken_from_another_or_left_out() -> None:
-    manager = skia.FontMgr()
-    for text in ("雨の歌", "🎵", "é\u0301", "\u200d\x07"):
-        found = any(
-            not character.isspace()
-            and character.isprintable()
-            and manager.matchFamilyStyleCharacter("", skia.FontStyle(), ["en"], ord(character))
-            for character in text
-        )
-        assert (drawn_width(text) > 0) == found, repr(text)
-        # What has no font leaves no gap either.
-        assert theme.text_width(f"a{text}b", 20) == pytest.approx(
-            theme.text_width("a", 20) + theme.text_width(text, 20) + theme.text_width("b", 20), abs=1.0
-        )
-
-
-def test_a_machine_without_fonts_draws_no_text_and_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Nothing:
-        def matchFamilyStyle(self, *_: object) -> None:  # noqa: N802
-            return None
-
-        def matchFamilyStyleCharacter(self, *_: object) -> None:  # noqa: N802
-            return None
-
-    caches = (theme._face, theme._face_of)
-    monkeypatch.setattr(theme, "_manager", Nothing)
-    for kept in caches:
-        kept.cache_clear()
-    try:
-        assert drawn_width("Nocturne") == 0
-        assert theme.text_width("Nocturne", 20) == 0
-    finally:
-        for kept in caches:
-            kept.cache_clear()
+@pytest.mark.parametrize(("a", "b", "expected"), [((0, 0, 0), (255, 255, 255), 21.0), ((9, 9, 9), (9, 9, 9), 1.0)])
+def test_contrast_is_what_the_guidelines_say(a: Rgb, b: Rgb, expected: float) -> None:
+    assert contrast(a, b) == pytest.approx(contrast(b, a)) == pytest.approx(expected)
+    assert luminance((255, 0, 0)) == pytest.approx(0.2126)

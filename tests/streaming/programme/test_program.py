@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streaming.picture.scene import Scene
+from streaming.picture.scene import NOTHING, Coming, Scene
 from streaming.programme.program import CUSHION_S, DEAD_S, Audio, Picture, Program, ProgramFrame
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
@@ -26,9 +26,16 @@ class Canvas:
         self._clock, self.takes_s = clock, takes_s
 
     def draw(
-        self, scene: Scene | None, position_s: float, *, next_text: str = "", level_db: float | None = None
+        self,
+        scene: Scene | None,
+        position_s: float,
+        *,
+        coming: Coming = NOTHING,
+        level_db: float | None = None,
+        sound: Audio | None = None,
     ) -> Picture:
-        self.drawn.append((scene.number if scene else None, position_s, next_text))
+        assert sound is not None
+        self.drawn.append((scene.number if scene else None, position_s, coming.text))
         self.levels_db.append(level_db)
         if self._clock is not None:
             self._clock.sleep(self.takes_s)
@@ -150,7 +157,7 @@ def test_the_piece_that_sounds_is_drawn_at_its_position(ring: Ring) -> None:
     keep.program, keep.until = program, 60
     program.announce(scene(7))
     program.announce(scene(8))
-    program.announce_next("Nocturne")
+    program.announce_next(Coming("Nocturne"))
     ring.mark(7, 10 * FRAME)
     ring.mark(8, 30 * FRAME + 800)
     ring.mark(9, 50 * FRAME)

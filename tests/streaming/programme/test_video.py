@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from model.notes import Note, Piece
 from streaming.errors import EncodeError
-from streaming.picture import theme
 from streaming.picture.pianoroll import PianoRoll, Scene
 from streaming.programme.video import render_video
 
@@ -35,7 +34,7 @@ def test_a_note_is_seen_and_heard_at_the_same_time(tmp_path: Path, fps: int) -> 
     render_video(PIECE, sound(3.0), path, width=640, height=360, fps=fps, progress=progress.append)
     roll = PianoRoll(640, 360, fps=fps)
     left, right = roll.keyboard(Scene.of_piece(PIECE)).key_edges(60)
-    key = (round(roll.playhead_y + roll.keyboard_px * 0.8), round((left + right) / 2))
+    key = (round(roll.layout.playhead + roll.layout.keyboard * 0.8), round((left + right) / 2))
     seen: list[float] = []
     with av.open(str(path)) as file:
         frames = list(file.decode(video=0))
@@ -43,7 +42,7 @@ def test_a_note_is_seen_and_heard_at_the_same_time(tmp_path: Path, fps: int) -> 
     assert frames[0].colorspace == 1
     for frame in frames:
         rgb = frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
-        if np.abs(rgb[key].astype(int) - theme.instrument_colour("violin")).max() < 70:
+        if np.abs(rgb[key].astype(int) - roll.look.theme.instrument("violin")).max() < 70:
             assert frame.time is not None
             seen.append(frame.time)
     heard: list[float] = []
