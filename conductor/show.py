@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from conductor import cues as c
-from conductor import wire
+from conductor import publication, wire
 from conductor.chronicle import Chronicle
 from conductor.clock import Clock, SystemClock
 from conductor.commission import Commissions
@@ -87,6 +87,7 @@ class Show:
             midi=None if options.fast else setlist.midi,
             banks=setlist.banks,
             watching=setlist.watching,
+            publish=publication.message(options.publish),
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
         self.on_air = OnAir(options, self.crew, self.chronicle, obs)
@@ -231,6 +232,9 @@ class Show:
                 self.chronicle.first_sound()
             case wire.FeedStatus():
                 self.on_air.hear(message)
+            case wire.PublishNews(there=there, text=text):
+                (self.chronicle.say if there else self.chronicle.warn)(text)
+                self.chronicle.log("on air" if there else "off air", detail=text)
             case wire.PortNews(there, text):
                 (self.chronicle.say if there else self.chronicle.warn)(text)
                 self.chronicle.log("midi", detail=text)

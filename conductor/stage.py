@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from conductor.errors import LibraryError, UsageError
+from streaming.publishing.destination import Destination
 
 # The longest address of a Unix socket, with its end.
 MAX_SOCKET_PATH = 107
@@ -36,6 +37,7 @@ class ShowOptions:
         stream: OBS streams from the show's start to its end.
         fast: everything as fast as it goes, into the recording.
         fresh: begin anew even where an earlier run broke off.
+        publish: where the programme is published.
         checkpoint: weights for the composer; None: those that are shipped.
         debug: log everything.
     """
@@ -54,6 +56,7 @@ class ShowOptions:
     fast: bool = False
     fresh: bool = False
     checkpoint: Path | None = None
+    publish: tuple[Destination, ...] = ()
     debug: bool = False
 
 

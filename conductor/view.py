@@ -79,4 +79,5 @@ def meters(show: Show) -> dict[str, Any]:
         "dropped": feed.dropped if feed else 0,
         "slate": bool(feed and feed.slate),
         "recording": feed.recording if feed else "",
+        "destinations": [asdict(destination) for destination in feed.destinations] if feed else [],
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from conductor.clock import minutes
 from conductor.errors import UsageError
+from conductor.publication import chosen, warnings
 from conductor.setlist import Setlist, load_setlist
 from conductor.stage import DEFAULT_OBS, RunFolder, ShowOptions, check_options, check_space, slug
 
@@ -38,6 +39,13 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     run.add_argument("--nut", type=int, default=19003, metavar="PORT", help="where OBS reads (19003; 0: nowhere)")
     run.add_argument("--obs", default=DEFAULT_OBS, metavar="URL", help=f"OBS's WebSocket ({DEFAULT_OBS}; '': none)")
     run.add_argument("--stream", action="store_true", help="have OBS stream (to where its own settings say)")
+    run.add_argument(
+        "--publish",
+        action="append",
+        metavar="NAME|URL",
+        help="where the feed streams to by itself, in place of the setlist's stream: (a name in it, twitch, youtube, "
+        "an address; several times for several; none: nowhere). The key is never an argument: see docs/streaming.md",
+    )
     run.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of the composer (the shipped ones)")
     run.set_defaults(run=run_show)
 
@@ -82,6 +90,8 @@ def run_show(args: argparse.Namespace) -> int:
     setlist = load_setlist(args.setlist)
     if args.fast and not setlist.cues:
         raise UsageError(f"--fast: {args.setlist} has no cues, only an endless part - it would never end")
+    if args.fast and args.publish:
+        raise UsageError("--fast plays into a file, not to an audience: leave out --publish")
     options = ShowOptions(
         data=args.data or Path("shows") / slug(setlist.title),
         record=args.record,
@@ -97,6 +107,7 @@ def run_show(args: argparse.Namespace) -> int:
         fast=args.fast,
         fresh=args.fresh,
         checkpoint=args.checkpoint,
+        publish=() if args.fast else chosen(setlist.stream, args.publish or ()),
         debug=args.debug,
     )
     return asyncio.run(perform(setlist, options))
@@ -133,6 +144,10 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
             terminal.say(f"  console  {await console.start()}")
         terminal.say(f"  pieces   {library.pieces}")
         terminal.say(f"  log      {log}")
+        for destination in options.publish:
+            terminal.say(f"  streams  to {destination.name} ({destination.place})")
+        for line in warnings(options.publish):
+            terminal.warn(line)
         if warning := check_space(options.data):
             terminal.warn(warning)
         await show.run()

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from conductor.setlist.outputs import DestinationPart, Destinations
 from conductor.setlist.part import Part
 from conductor.setlist.values import (
     AUTO,
@@ -156,6 +157,7 @@ class SetlistPart(Part):
     endless: EndlessPart | None = None
     midi: MidiPart | None = None
     webrtc: WebrtcPart | None = None
+    stream: Destinations = Field(default=[])
 
 
 # Which keys are known where, for "did you mean".
@@ -171,6 +173,7 @@ PARTS: dict[str, type[Part]] = {
     "endless": EndlessPart,
     "midi": MidiPart,
     "webrtc": WebrtcPart,
+    "stream": DestinationPart,
     "turn": TurnPart,
     "password": PasswordPart,
 }

@@ -13,6 +13,7 @@ from model.composing.course import Course, density_of, energy_of
 from model.composing.prompt import Prompt
 from streaming.midi.out import MidiRoute
 from streaming.programme.ice import ANYBODY, Watching
+from streaming.publishing.destination import Destination
 from streaming.soundfonts.sf2 import SYNTH
 
 
@@ -166,6 +167,7 @@ class Setlist:
         midi: where notes go, too.
         loudness: of the programme in LUFS, and its ceiling in dBTP.
         watching: who may watch by WebRTC, and how they are reached.
+        stream: where the programme is published.
         patches: folder of patches of the show's own; None: those of the program.
     """
 
@@ -177,6 +179,7 @@ class Setlist:
     midi: MidiRoute | None = None
     loudness: tuple[float, float] = (-14.0, -1.0)
     watching: Watching = ANYBODY
+    stream: tuple[Destination, ...] = ()
     patches: Path | None = None
 
     @property
