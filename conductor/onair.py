@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from conductor import wire
 from conductor.chronicle import Chronicle
+from conductor.coming import next_of
 from conductor.crew import Crew
 from conductor.cues import State
 from conductor.stage import Obs, ShowOptions
+from streaming.obs.wanted import NO_WISH, ObsPlan
 
 
 class OnAir:
@@ -19,43 +21,66 @@ class OnAir:
         crew: whose feed it is.
         chronicle: told what a person should know.
         obs: who drives OBS; None: nobody.
+        plan: what the setlist says of OBS.
     """
 
-    def __init__(self, options: ShowOptions, crew: Crew, chronicle: Chronicle, obs: Obs | None) -> None:
+    def __init__(
+        self, options: ShowOptions, crew: Crew, chronicle: Chronicle, obs: Obs | None, plan: ObsPlan = NO_WISH
+    ) -> None:
         self._options, self._crew, self._chronicle, self._obs = options, crew, chronicle, obs
+        self._plan = plan
+        self._live = ""
 
     async def start(self) -> None:
         """Reach for OBS; it may come later, too."""
         if self._obs is None:
             return
-        if self._options.stream:
-            self._obs.wanted(streaming=True)
-        there = await self._obs.start()
-        feed = f"tcp://127.0.0.1:{self._options.nut_port}"
-        self._chronicle.say(
-            f"OBS at {self._options.obs_url} shows the programme"
-            if there
-            else f"OBS is not at {self._options.obs_url}; the show goes on, OBS may come later (feed: {feed})"
+        self._obs.on_news = self._news
+        self._obs.wanted(
+            streaming=True if self._options.stream else None,
+            recording=True if self._plan.record else None,
+            volume_db=self._plan.volume_db,
         )
+        await self._obs.start()
 
-    def tell(self, state: State) -> None:
-        """Tell the feed and OBS what is on and what is next."""
+    def tell(self, state: State, title: str = "") -> None:
+        """Tell the feed and OBS what is on and what is next.
+
+        Args:
+            state: of the show.
+            title: of the show, for the audience.
+        """
         live, standby = state.live, state.standby
         waits = standby and standby.cue.follow.kind == "hold" and not state.unattended
         coming = f"{standby.cue.name}{' (on cue)' if waits else ''}" if standby else ""
-        self._crew.tell_next(coming)
-        if self._obs:
-            self._obs.wanted(scene=live.cue.scene if live else None, now=live.cue.name if live else "", next=coming)
+        self._crew.tell_next(next_of(state, title))
+        if self._obs is None:
+            return
+        scene = live.cue.scene or self._plan.scene if live else None
+        self._obs.wanted(scene=scene, now=live.cue.name if live else "", next=coming)
+        before, self._live = self._live, live.cue.id if live else ""
+        if before and self._live != before:
+            self._obs.seam()
 
-    def hear(self, status: wire.FeedStatus) -> None:
-        """Take in how the feed is, once a second."""
-        if self._obs:
-            self._obs.feed_readers(status.readers)
+    def hear(self, message: wire.FeedStatus | wire.Levels) -> None:
+        """Take in how the feed is, once a second, and how loud the programme, ten times."""
+        if self._obs is None:
+            return
+        match message:
+            case wire.FeedStatus(readers=readers):
+                self._obs.feed_readers(readers)
+            case wire.Levels(peak_dbtp=peak_db):
+                self._obs.played(peak_db)
 
     async def close(self) -> None:
         """End what the show began, and let go of OBS."""
         if self._obs is None:
             return
-        if self._options.stream:
-            self._obs.wanted(streaming=False)
+        self._obs.wanted(
+            streaming=False if self._options.stream else None, recording=False if self._plan.record else None
+        )
         await self._obs.close()
+
+    def _news(self, text: str, good: bool) -> None:
+        (self._chronicle.say if good else self._chronicle.warn)(text)
+        self._chronicle.log("obs", detail=text)

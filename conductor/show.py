@@ -90,7 +90,7 @@ class Show:
             publish=publication.message(options.publish),
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
-        self.on_air = OnAir(options, self.crew, self.chronicle, obs)
+        self.on_air = OnAir(options, self.crew, self.chronicle, obs, setlist.obs)
         self.commissions = Commissions(
             library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
         )
@@ -161,7 +161,7 @@ class Show:
             self._busy = False
         if self.state != before:
             self._save()
-            self.on_air.tell(self.state)
+            self.on_air.tell(self.state, self.setlist.title)
             for notify in self.changed:
                 notify()
 
@@ -230,7 +230,7 @@ class Show:
                 self._player_asked = False
                 self.event(c.PlayerUp(number))
                 self.chronicle.first_sound()
-            case wire.FeedStatus():
+            case wire.FeedStatus() | wire.Levels():
                 self.on_air.hear(message)
             case wire.PublishNews(there=there, text=text):
                 (self.chronicle.say if there else self.chronicle.warn)(text)
@@ -335,7 +335,7 @@ class Show:
 
     async def _go_on_air(self) -> None:
         await self.on_air.start()
-        self.on_air.tell(self.state)
+        self.on_air.tell(self.state, self.setlist.title)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

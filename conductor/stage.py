@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -61,7 +62,13 @@ class ShowOptions:
 
 
 class Obs(Protocol):
-    """What the show wants of OBS (see `streaming.obs.director`)."""
+    """What the show wants of OBS (see `streaming.obs.director`).
+
+    Attributes:
+        on_news: told lines for a person, and whether each is good news.
+    """
+
+    on_news: Callable[[str, bool], None] | None
 
     async def start(self) -> bool:
         """Connect; return whether OBS was there."""
@@ -73,11 +80,19 @@ class Obs(Protocol):
         now: str | None = None,
         next: str | None = None,  # noqa: A002
         streaming: bool | None = None,
+        recording: bool | None = None,
+        volume_db: float | None = None,
     ) -> None:
         """Say what is wanted from now on."""
 
     def feed_readers(self, readers: int) -> None:
         """Tell how many read the feed."""
+
+    def played(self, peak_db: float) -> None:
+        """Tell the peak of the programme since the last call, dBFS."""
+
+    def seam(self) -> None:
+        """Tell that a piece has ended."""
 
     async def close(self) -> None:
         """Let go."""

@@ -56,6 +56,7 @@ class FakeObs:
     Attributes:
         collections: by name; `current` is the name of the one that is shown.
         streaming, recording: whether the outputs run; `broken` outputs begin and end at once.
+        streamed_ms: for how long it streams, while it does.
         service: settings of the streaming service.
         special: microphones and the like, by OBS's names of their places.
         arriving: factor of the sound that every input delivers.
@@ -75,6 +76,7 @@ class FakeObs:
         self.current = "concert"
         self.streaming = False
         self.recording = False
+        self.streamed_ms = 0
         self.broken: set[str] = set()
         self.service: dict[str, Any] = {"server": "rtmp://127.0.0.1/live", "key": "concert"}
         self.special: dict[str, str | None] = {"desktop1": None, "mic1": None}
@@ -133,8 +135,7 @@ class FakeObs:
 
     def forget(self) -> None:
         """Lose all inputs, as an OBS that was never saved does."""
-        for each in (self.shown.inputs, self.shown.kinds, self.shown.places):
-            each.clear()
+        self.collections[self.current] = Collection(self.shown.scenes, self.shown.scene)
 
     @property
     def url(self) -> str:
@@ -257,7 +258,11 @@ class FakeObs:
             case "GetVideoSettings":
                 return 100, {"baseWidth": 640, "baseHeight": 360, "fpsNumerator": 30, "fpsDenominator": 1}
             case "GetStreamStatus":
-                return 100, {"outputActive": self.streaming, "outputReconnecting": False, "outputDuration": 0}
+                return 100, {
+                    "outputActive": self.streaming,
+                    "outputReconnecting": False,
+                    "outputDuration": self.streamed_ms if self.streaming else 0,
+                }
             case "GetRecordStatus":
                 return 100, {"outputActive": self.recording, "outputDuration": 0}
             case "StartStream" | "StopStream":
@@ -358,6 +363,13 @@ class FakeObs:
         match name:
             case "GetInputKindList":
                 return 100, {"inputKinds": ["color_source_v3", "ffmpeg_source", "text_ft2_source_v2"]}
+            case "RemoveInput":
+                if source not in shown.inputs:
+                    return 600, {}
+                for each in (shown.inputs, shown.kinds, shown.muted, shown.volumes, shown.offsets):
+                    del each[source]
+                shown.places = [item for item in shown.places if item.name != source]
+                return 100, {}
             case "GetSpecialInputs":
                 return 100, self.special
             case "GetInputList":

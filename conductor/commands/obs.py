@@ -66,7 +66,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run_setup(args: argparse.Namespace) -> int:
     """Make scenes and inputs."""
-    from streaming.obs.calibration import kept_offset_ms
+    from streaming.obs.kept import kept_offset_ms
     from streaming.obs.layout import COLLECTION
     from streaming.obs.link import ObsLink, version_of
     from streaming.obs.scenes import set_up
@@ -97,8 +97,8 @@ def run_setup(args: argparse.Namespace) -> int:
 
 
 def _write(args: argparse.Namespace, feed_url: str, service: Mapping[str, Any] | None) -> int:
-    from streaming.obs.calibration import kept_offset_ms
     from streaming.obs.files import Plan, obs_folder, write_files
+    from streaming.obs.kept import kept_offset_ms
     from streaming.obs.layout import COLLECTION, Canvas
     from streaming.obs.link import parse_url
 
@@ -150,7 +150,8 @@ def run_status(args: argparse.Namespace) -> int:
 
 def run_calibrate(args: argparse.Namespace) -> int:
     """Measure, set and keep the delay of the programme's sound."""
-    from streaming.obs.calibration import calibrate, keep_offset
+    from streaming.obs.calibration import calibrate
+    from streaming.obs.kept import keep_offset
 
     if not 1 <= args.starts <= 20:
         raise UsageError(f"--starts {args.starts}: from 1 to 20")

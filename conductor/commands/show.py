@@ -137,7 +137,7 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
     terminal = Terminal()
     console = None
     try:
-        show = Show(setlist, options, library, run, terminal, obs=make_obs(options))
+        show = Show(setlist, options, library, run, terminal, obs=make_obs(options, setlist.obs))
         terminal.say(f"{setlist.title}: {len(setlist.cues)} cues{', then without end' if setlist.endless else ''}")
         if options.port:
             console = Console(show)
@@ -163,8 +163,12 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
         stop_logging(handler)
 
 
-def make_obs(options: ShowOptions) -> Obs | None:
+def make_obs(options: ShowOptions, plan: ObsPlan) -> Obs | None:
     """Return who drives OBS, or nobody where none is wanted.
+
+    Args:
+        options: how the show is run.
+        plan: what the setlist says of OBS.
 
     Raises:
         ObsError: the address is none.
@@ -172,9 +176,17 @@ def make_obs(options: ShowOptions) -> Obs | None:
     if not options.obs_url or not options.nut_port:
         return None
     from streaming.obs.director import ObsDirector
+    from streaming.obs.kept import kept_offset_ms
 
-    return ObsDirector(options.obs_url, options.obs_password, f"tcp://127.0.0.1:{options.nut_port}")
+    return ObsDirector(
+        options.obs_url,
+        options.obs_password,
+        f"tcp://127.0.0.1:{options.nut_port}",
+        audio_offset_ms=kept_offset_ms(options.obs_url) if plan.offset_ms is None else plan.offset_ms,
+        roll_after_s=plan.roll_after_s,
+    )
 
 
 if TYPE_CHECKING:
     from conductor.stage import Obs
+    from streaming.obs.wanted import ObsPlan

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from conductor.setlist.banks import bank_of
+from conductor.setlist.obsparts import obs_of
 from conductor.setlist.outputs import destinations_of
 from conductor.setlist.parts import ControlsPart, MidiPart, PromptPart, SetlistPart, SoundPart
 from conductor.setlist.plan import Controls, Cue, Endless, Setlist
@@ -100,7 +101,9 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
     stream = destinations_of(parts.stream, path.parent)
     title, ahead, midi = parts.show.title, parts.show.ahead, _midi(parts.midi)
     patches = folder_of(parts.sound.patches, path.parent)
-    return Setlist(title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches)
+    return Setlist(
+        title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches, obs_of(parts.obs)
+    )
 
 
 def _bank(own: SoundPart | None, parts: SetlistPart, path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from conductor.setlist.obsparts import CueObsPart, ObsPart
 from conductor.setlist.outputs import DestinationPart, Destinations
 from conductor.setlist.part import Part
 from conductor.setlist.values import (
@@ -98,12 +99,6 @@ class PromptPart(Part):
         return self
 
 
-class ObsPart(Part):
-    """`obs`."""
-
-    scene: str
-
-
 class CuePart(ControlsPart):
     """One of `cues`."""
 
@@ -117,7 +112,7 @@ class CuePart(ControlsPart):
     duration: Duration | None = None
     candidates: Candidates | None = None
     follow: FollowValue | None = None
-    obs: ObsPart | None = None
+    obs: CueObsPart | None = None
     sound: SoundPart | None = None
     expression: Expression | None = None
     notes: str = ""
@@ -156,6 +151,7 @@ class SetlistPart(Part):
     cues: list[CuePart] = Field(default=[])
     endless: EndlessPart | None = None
     midi: MidiPart | None = None
+    obs: ObsPart = ObsPart()
     webrtc: WebrtcPart | None = None
     stream: Destinations = Field(default=[])
 

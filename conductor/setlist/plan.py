@@ -12,6 +12,7 @@ from model.composing.blend import Style, plain_style, style_of
 from model.composing.course import Course, density_of, energy_of
 from model.composing.prompt import Prompt
 from streaming.midi.out import MidiRoute
+from streaming.obs.wanted import NO_WISH, ObsPlan
 from streaming.programme.ice import ANYBODY, Watching
 from streaming.publishing.destination import Destination
 from streaming.soundfonts.sf2 import SYNTH
@@ -168,6 +169,7 @@ class Setlist:
         loudness: of the programme in LUFS, and its ceiling in dBTP.
         watching: who may watch by WebRTC, and how they are reached.
         stream: where the programme is published.
+        obs: what OBS is to do besides.
         patches: folder of patches of the show's own; None: those of the program.
     """
 
@@ -181,6 +183,7 @@ class Setlist:
     watching: Watching = ANYBODY
     stream: tuple[Destination, ...] = ()
     patches: Path | None = None
+    obs: ObsPlan = NO_WISH
 
     @property
     def banks(self) -> list[str]:

@@ -8,9 +8,7 @@ input, within a frame or so; therefore several are measured, and the middle one 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import os
 import statistics
 import threading
 import time
@@ -25,7 +23,6 @@ from numpy.typing import NDArray
 from streaming.errors import ObsError
 from streaming.obs.link import ObsLink, ObsRefusedError, version_of
 from streaming.obs.sources import feed_settings, program_scene
-from streaming.obs.wanted import AUDIO_OFFSET_MS
 from streaming.programme.nut import NutServer
 from streaming.programme.program import ProgramFrame
 from streaming.timeline import SAMPLE_RATE
@@ -245,42 +242,3 @@ def pairs_ms(path: Path) -> list[float]:
     nearest = [flash - float(beeps[np.argmin(np.abs(beeps - flash))]) for flash in flashes]
     # Half a second and more is the neighbour's, at the ends of the file.
     return [1000.0 * apart for apart in nearest if abs(apart) < 0.5]
-
-
-# --- kept for the shows to come ------------------------------------------------------
-
-
-def _kept() -> Path:
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "conductor-live" / "obs-offset.json"
-
-
-def kept_offset_ms(url: str) -> int:
-    """Return the delay that was measured for an OBS, or the usual one where none was."""
-    try:
-        value = json.loads(_kept().read_text())[url]
-    except (OSError, ValueError, KeyError, TypeError):
-        return AUDIO_OFFSET_MS
-    return value if isinstance(value, int) and -950 <= value <= 20000 else AUDIO_OFFSET_MS
-
-
-def keep_offset(url: str, offset_ms: int) -> Path:
-    """Keep the delay that was measured for an OBS; return where.
-
-    Raises:
-        ObsError: it cannot be written.
-    """
-    path = _kept()
-    try:
-        kept = json.loads(path.read_text())
-    except (OSError, ValueError):
-        kept = {}
-    kept = {**(kept if isinstance(kept, dict) else {}), url: offset_ms}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(kept, indent=1))
-        new.replace(path)
-    except OSError as error:
-        raise ObsError(f"{path}: {error.strerror} - the result is not kept") from None
-    return path

@@ -91,7 +91,7 @@ class Keeper:
         """
         stream, _ = self._stream.look(self._link), self._record.look(self._link)
         for name, output in (("streams", self._stream), ("records", self._record)):
-            self._ail(name, output.alert, f"OBS {name} now")
+            self._ail(name, output.alert, f"OBS {name} now" if output.active else "")
         # A stream that a person began is a person's to end.
         if wanted.streaming and self._roll.watch(self._stream.active, float(stream.get("outputDuration", 0)) / 1000.0):
             self._tell("the broadcast is old enough: OBS ends it, and begins the next in a moment", True)

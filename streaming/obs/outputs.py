@@ -38,13 +38,14 @@ class Output:
     @property
     def alert(self) -> str:
         """What is wrong, in one line; empty when nothing is."""
-        if self.active or self._tries < 2 or self._clock() - self._tried_at_s < BEGINNING_S:
+        beginning = self._tries == 2 and self._clock() - self._tried_at_s < BEGINNING_S
+        if self.active or self._tries < 2 or beginning:
             return ""
         where, what = {
             "Stream": ("Settings, Stream", "server and key"),
             "Record": ("Settings, Output, Recording", "folder and disk"),
         }[self._kind]
-        return f"OBS does not {self._kind.lower()} though it was told to {self._tries} times: look at {what} ({where})"
+        return f"OBS does not {self._kind.lower()} though it was told to again and again: look at {what} ({where})"
 
     def look(self, link: ObsLink) -> dict[str, Any]:
         """Return OBS's status of it, and take it in."""

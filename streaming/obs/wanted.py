@@ -6,6 +6,30 @@ from dataclasses import dataclass
 
 # OBS 29 shows the picture 13 to 41 ms late, another amount at every start; this is the middle of it.
 AUDIO_OFFSET_MS = 20
+# Twitch ends a broadcast after 48 hours.
+ROLL_AFTER_S = 47 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ObsPlan:
+    """What a setlist says of OBS, for the whole show.
+
+    Attributes:
+        scene: for cues that name none; None: the one that a person picks in OBS.
+        roll_after_s: age at which a broadcast is ended and begun anew; None: never.
+        volume_db: of the programme in OBS's mixer; None: as a person sets it.
+        offset_ms: delay of the programme's sound; None: as it was calibrated.
+        record: whether OBS records from the show's start to its end.
+    """
+
+    scene: str | None = None
+    roll_after_s: float | None = ROLL_AFTER_S
+    volume_db: float | None = None
+    offset_ms: int | None = None
+    record: bool = False
+
+
+NO_WISH = ObsPlan()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,14 +16,6 @@ from streaming.obs.wanted import ObsState
 from tests.fakes_obs import PASSWORD, FakeObs
 
 FEED = "tcp://127.0.0.1:19003"
-
-
-@pytest.fixture
-async def obs() -> AsyncIterator[FakeObs]:
-    fake = FakeObs()
-    await fake.start()
-    yield fake
-    await fake.stop()
 
 
 class Watched:
