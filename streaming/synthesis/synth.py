@@ -19,8 +19,10 @@ from streaming.patches.recipe import DrumSound
 from streaming.performing.lanes import Lane
 from streaming.performing.turning import Turned
 from streaming.synthesis.bank import tables
+from streaming.synthesis.engine import Engine
+from streaming.synthesis.layers import Place
 from streaming.synthesis.touch import touch_of
-from streaming.synthesis.voices import Engine, Place, Touch, Voice
+from streaming.synthesis.voices import Touch, Voice
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, to_samples
 
 log = logging.getLogger(__name__)
@@ -134,7 +136,6 @@ class Orchestra:
         self._sounding: dict[_Sounding, None] = {}
         self._due: list[tuple[int, int, bool, _Sounding]] = []
         self._serial = 0
-        self._touched: list[_Sounding] = []
         self._ensembles = [self._library.ensemble() for _ in range(DECKS)]
 
     @property
@@ -160,7 +161,7 @@ class Orchestra:
         if lane is not None and lane.turn(turned):
             for sounding in self._sounding:
                 if sounding.lane is lane:
-                    sounding.voice.bend(lane.ratio)
+                    sounding.voice.bend(lane.ratio, self.sample)
 
     def let_turn(self, deck: int) -> None:
         """Forget the parts of a deck's last piece; what of it still sounds stays as it is turned."""
@@ -209,17 +210,12 @@ class Orchestra:
                 self._finish(sounding)
             elif sounding.released is None:
                 self._release(sounding, at - self.sample, None)
+        for sounding in self._sounding:
+            if sounding.voice.wakes <= self.sample:
+                sounding.voice.tend(self.sample)
         self._engine.process()
         if not math.isfinite(float(self._engine.stems.sum())):
             self._mend()
-        for sounding in self._touched:
-            if sounding.done:
-                continue
-            held = sounding.released is None
-            sounding.voice.gate[:] = 0.5 if held else 0.0
-            if held:
-                sounding.voice.set_release(sounding.release_s)
-        self._touched.clear()
         self.sample = end
         return self._engine.stems
 
@@ -266,15 +262,10 @@ class Orchestra:
         faders = (fader, fader) if lane is None else lane.streams
         sounding = _Sounding(voice, patch, key, chokes, key[2], self.sample + offset, release_s, touch, lane)
         self._sounding[sounding] = None
-        voice.start(place, patch.played, touch, channel=self._channels[patch.name], faders=faders)
+        channel = self._channels[patch.name]
+        voice.start(place, patch.played, touch, at=sounding.started, now=self.sample, channel=channel, faders=faders)
         if lane is not None and lane.ratio != 1.0:
-            voice.bend(lane.ratio)
-        gate = voice.gate
-        gate[:offset] = 0.0
-        # Exactly 1 starts the oscillators; anything lower only holds.
-        gate[offset] = 1.0
-        gate[offset + 1 :] = 0.5
-        self._touched.append(sounding)
+            voice.bend(lane.ratio, self.sample)
         return sounding
 
     def _push(self, at: int, is_end: bool, sounding: _Sounding) -> None:
@@ -287,12 +278,10 @@ class Orchestra:
             return
         if within_s is not None and within_s < sounding.release_s:
             sounding.release_s = within_s
-            sounding.voice.set_release(within_s)
-        # A key struck and let go in one block: the gate still rises for a sample.
+        # A key struck and let go in one block.
         offset = max(offset, sounding.started - self.sample + 1)
         sounding.released = self.sample + offset
-        sounding.voice.gate[offset:] = 0.0
-        self._touched.append(sounding)
+        sounding.voice.let_go(sounding.released, self.sample, sounding.release_s)
         self._push(sounding.released + to_samples(sounding.release_s) + BLOCK_SAMPLES, True, sounding)
         # A damper has none of its own.
         if within_s is None and not sounding.stolen and sounding.key[0]:
@@ -362,11 +351,11 @@ class Orchestra:
 
     def _cut(self, sounding: _Sounding) -> None:
         """Fade a voice in a few milliseconds, whatever it is doing."""
-        sounding.voice.set_release(STEAL_S)
         sounding.release_s = STEAL_S
         if sounding.released is None:
             self._release(sounding, 0, None)
         else:
+            sounding.voice.hurry(self.sample, STEAL_S)
             self._push(self.sample + to_samples(STEAL_S) + BLOCK_SAMPLES, True, sounding)
 
     def _drum(self, patch: Patch, pitch: int) -> DrumSound | None:
