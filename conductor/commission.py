@@ -17,6 +17,7 @@ from conductor.clock import Clock
 from conductor.errors import LibraryError
 from conductor.library import Library
 from conductor.setlist import Cue
+from conductor.shares import share_rows
 from conductor.stage import slug
 from conductor.take import Take, read_take
 from model.composing.blend import Blend, caption_of, main_style, plain_style, style_of
@@ -91,7 +92,7 @@ class Commissions:
             case wire.Composed():
                 take = self._take(cue, message)
                 if joins:
-                    take = self._own_part(take, joins)
+                    take = self._own_part(take, joins, cue.follow.morph_s)
                 self.takes[cue.id] = take
                 self._emit(c.Took(cue.id, attempt, take.duration_s, len(take.notes), joins=joins))
         self._requests.pop(message.request_id, None)
@@ -99,7 +100,6 @@ class Commissions:
     def _take(self, cue: Cue, message: wire.Composed) -> Take:
         parts = [caption_of(cue.style)] if cue.style else []
         parts += [", ".join(cue.instruments)] if cue.instruments else []
-        parts += [f"composed at {self._clock.wall().astimezone():%H:%M}"]
         return Take(
             title=cue.name,
             caption=" · ".join(parts),
@@ -115,11 +115,16 @@ class Commissions:
             provenance=message.provenance,
             beats_per_bar=message.beats_per_bar,
             marks=message.marks,
+            styles=share_rows(cue.style),
+            composed_s=self._clock.wall().timestamp(),
         )
 
-    def _own_part(self, take: Take, joins: c.Join) -> Take:
+    def _own_part(self, take: Take, joins: c.Join, span_s: float) -> Take:
         """Return what a take adds to the piece it goes on from; that is what is heard of it, and kept."""
         own = take.begun_at(joins.at_s)
+        before = self.takes.get(joins.cue_id)
+        if before and before.style and take.style and before.style != take.style:
+            own = replace(own, styles=[(0.0, {before.style: 1.0}), (span_s, {take.style: 1.0})])
         try:
             own = own.write(take.midi)
         except MidiError as error:
@@ -151,7 +156,7 @@ class Commissions:
             except ModelError as error:
                 LOG.warning("%s", error)
                 continue
-            self.takes[cue.id] = replace(take.played_for(cue), style=piece.style)
+            self.takes[cue.id] = replace(take.played_for(cue), style=piece.style, heard=True)
             stands_in = f"{piece.title} stands in ({reason})"
             self._emit(c.Took(cue.id, attempt, take.duration_s, len(take.notes), stands_in))
             return

@@ -30,6 +30,7 @@ def commands_of(
     run: RunFolder,
     loudness: tuple[float, float] = (-14.0, -1.0),
     patches: Path | None = None,
+    theme: str = "",
 ) -> Commands:
     """Return how the workers of a show are started.
 
@@ -38,11 +39,14 @@ def commands_of(
         run: its run folder.
         loudness: of the programme in LUFS, and its ceiling in dBTP.
         patches: folder of patches of the show's own; None: those of the program.
+        theme: name or whole path of the picture's theme; empty: the default.
     """
     fast = ("--fast",) if options.fast else ()
     feed: tuple[str, ...] = ("--size", f"{options.width}x{options.height}", "--fps", str(options.fps), *fast)
     if options.nut_port and not options.fast:
         feed += ("--nut", str(options.nut_port))
+    if theme:
+        feed += (f"--theme={theme}",)
     # Player and feed need a core each; on a small machine the composer's priority is low.
     composer: tuple[str, ...] = ("--threads", str(max(1, (os.cpu_count() or 2) - 2)))
     if options.checkpoint:
@@ -105,7 +109,7 @@ class Crew:
         self._publish = publish
         self._announced: dict[int, Take] = {}
         self._resumed = False
-        self._next = ""
+        self._next = wire.Next("")
         self._record: Path | None = None
         self.recordings: list[Path] = []
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
@@ -154,11 +158,11 @@ class Crew:
         self._announced.pop(number, None)
         self.send("player", wire.Drop([number]))
 
-    def tell_next(self, text: str) -> None:
-        """Show a line about what comes next."""
-        if text != self._next:
-            self._next = text
-            self.send("feed", wire.Next(text))
+    def tell_next(self, coming: wire.Next) -> None:
+        """Show what comes next."""
+        if coming != self._next:
+            self._next = coming
+            self.send("feed", coming)
 
     def record(self, path: Path) -> None:
         """Record the programme to a file from now on, across restarts of the feed."""
@@ -230,7 +234,7 @@ class Crew:
             self.send("feed", self._bed.announce(BED))
             for number, take in self._announced.items():
                 self.send("feed", take.announce(number))
-            self.send("feed", wire.Next(self._next))
+            self.send("feed", self._next)
             self.send("feed", self._publish)
             if self._record is not None:
                 self._start_recording()

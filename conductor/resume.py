@@ -10,6 +10,7 @@ from typing import Any
 from conductor.cues import OVER, PLAYABLE, Phase, Slot, State
 from conductor.library import Library
 from conductor.setlist import Cue
+from conductor.shares import share_rows
 from conductor.take import Take, read_take
 from model.composing.blend import caption_of
 from model.errors import ModelError
@@ -93,4 +94,4 @@ def _read(library: Library, piece_id: int | None, cue: Cue) -> Take | None:
     except ModelError as error:
         LOG.warning("%s", error)
         return None
-    return replace(take.played_for(cue), style=piece.style, provenance=piece.provenance)
+    return replace(take.played_for(cue), style=piece.style, provenance=piece.provenance, styles=share_rows(cue.style))

@@ -16,6 +16,7 @@ from conductor.crew import Crew
 from conductor.cues import Event, Slot
 from conductor.errors import LibraryError
 from conductor.library import Library
+from conductor.shares import changed
 from conductor.stage import slug
 from conductor.take import SEAM_S, Take, bar_lines
 from conductor.wire import NoteRow
@@ -229,7 +230,8 @@ class Revisions:
         if change.from_s is None:
             change.from_s = message.from_s
             mark = (round(message.from_s + SEAM_S, 2), self._said(change.ordered))
-            change.take = replace(change.take, marks=[*change.take.marks, mark])
+            styles = changed(change.take.styles, message.from_s, change.prompt.style)
+            change.take = replace(change.take, marks=[*change.take.marks, mark], styles=styles)
             late = ", later than it was to be" if message.late or message.from_s > changing.at_s else ""
             waited_s = self._clock.monotonic_s() - changing.asked_s
             where = f"bar {changing.bar}, {message.from_s:.2f} s, after {waited_s:.1f} s{late}"

@@ -10,6 +10,7 @@ from typing import Any
 from conductor import wire
 from conductor.setlist import Cue
 from conductor.wire import ControlsRow, MarkRow, NoteRow
+from conductor.wire.showing import StyleRow
 from model.midi import read_midi, write_midi
 from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
 from streaming.mixing.room import room_of
@@ -41,6 +42,9 @@ class Take:
         written: whether the file holds this very music.
         controls: what is turned while the notes of each part sound.
         variants: (instrument, variant) of patches, before what the style says.
+        styles: how styles share it, and when.
+        composed_s: when it was composed, in seconds since 1970; None: nobody knows.
+        heard: whether it was on air before.
     """
 
     title: str
@@ -60,6 +64,9 @@ class Take:
     marks: list[MarkRow] = field(default_factory=list)
     controls: list[ControlsRow] = field(default_factory=list)
     variants: tuple[tuple[str, str], ...] = ()
+    styles: list[StyleRow] = field(default_factory=list)
+    composed_s: float | None = None
+    heard: bool = False
 
     @property
     def piece(self) -> Piece:
@@ -135,7 +142,17 @@ class Take:
     def announce(self, number: int) -> wire.Announce:
         """Return the message that gives the piece to the feed."""
         return wire.Announce(
-            number, self.title, self.caption, self.notes, self.tempi, self.duration_s, self.beats_per_bar, self.marks
+            number,
+            self.title,
+            self.caption,
+            self.notes,
+            self.tempi,
+            self.duration_s,
+            self.beats_per_bar,
+            self.marks,
+            self.styles,
+            self.composed_s,
+            self.heard,
         )
 
 
