@@ -2,6 +2,7 @@
 
 ConductorError
 ├── SetlistError      a setlist has mistakes (all of them, each with file:line:column)
+│   └── MapError      the map of a controller has
 ├── WireError         a process sent what is not a message, or went away
 ├── WorkerError       a process did not start or keeps dying
 ├── LibraryError      the show's database or folder cannot be used
@@ -17,6 +18,10 @@ class ConductorError(Exception):
 
 class SetlistError(ConductorError):
     """A setlist has mistakes; the text holds one line for each."""
+
+
+class MapError(SetlistError):
+    """A controller's map has mistakes; the text holds one line for each."""
 
 
 class WireError(ConductorError):

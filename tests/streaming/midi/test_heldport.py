@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from streaming.errors import MidiPortError
-from streaming.midi.heldport import HeldPort, chosen
+from streaming.midi.heldport import HeldInput, HeldPort, chosen
 
 
 class Device:
     def __init__(self) -> None:
         self.heard: list[bytes] = []
-        self.broken = self.closed = False
+        self.broken = self.closed = self.stale = False
 
     def send(self, message: bytes) -> None:
         if self.broken:
@@ -20,6 +20,34 @@ class Device:
 
     def close(self) -> None:
         self.closed = True
+
+
+class Pedal:
+    def __init__(self, *messages: bytes) -> None:
+        self.coming = list(messages)
+        self.closed = self.stale = False
+
+    def receive(self) -> bytes | None:
+        return self.coming.pop(0) if self.coming else None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Pedals:
+    """Pedals by name."""
+
+    def __init__(self, **pedals: Pedal) -> None:
+        self.pedals = dict(pedals)
+
+    def names(self) -> list[str]:
+        return list(self.pedals)
+
+    def open(self, name: str) -> Pedal:
+        return self.pedals[name]
+
+    def missing(self) -> str:
+        return "nothing is plugged in"
 
 
 class Machine:
@@ -142,3 +170,40 @@ def test_it_is_looked_for_in_a_thread_of_its_own_until_it_is_closed() -> None:
     port.close()
     assert news[0][0]
     assert device.closed
+
+
+def test_one_whose_server_is_another_by_now_is_opened_anew_though_its_name_never_went_away() -> None:
+    before, after = Device(), Device()
+    machine = Machine(piano=before)
+    port, _ = held(machine)
+    port.look()
+    port.take_fresh()
+    before.stale = True
+    machine.devices["piano"] = after
+    port.look()
+    assert before.closed
+    assert port.take_fresh()
+
+
+def test_what_is_heard_comes_in_order_no_more_at_once_than_is_taken_and_again_after_it_was_away() -> None:
+    first, second = Pedal(b"\x90\x01\x7f", b"\x80\x01\x00", b"\x90\x02\x7f"), Pedal(b"\x90\x03\x7f")
+    pedals = Pedals(pedal=first)
+    news: list[tuple[bool, str]] = []
+    port = HeldInput("pedal", pedals, lambda there, text: news.append((there, text)), "GO is heard from")
+    assert port.receive(9) == []
+    port.look()
+    assert port.receive(2) == [b"\x90\x01\x7f", b"\x80\x01\x00"]
+    assert port.receive(2) == [b"\x90\x02\x7f"]
+    assert port.receive(2) == []
+    del pedals.pedals["pedal"]
+    port.look()
+    assert first.closed
+    assert port.receive(2) == []
+    pedals.pedals["pedal"] = second
+    port.look()
+    assert port.receive(2) == [b"\x90\x03\x7f"]
+    assert [text.split(" (")[0] for _, text in news] == [
+        "GO is heard from pedal",
+        'the MIDI port "pedal" is gone; it is looked for until it is back',
+        "GO is heard from pedal",
+    ]
