@@ -56,7 +56,7 @@ def read_offer(sdp: str) -> Offer:
         session = SessionDescription.parse(sdp)
     except Exception as error:
         # aiortc raises whatever its parser stumbled over.
-        raise OfferError(f"the offer cannot be read: {error or type(error).__name__}") from error
+        raise OfferError(f"the offer cannot be read: {str(error) or 'a line is missing or cut off'}") from error
     for kind, (mime, name) in _CODECS.items():
         _check([media for media in session.media if media.kind == kind], kind, mime, name)
     kept, hidden = _split_hidden(sdp)

@@ -92,7 +92,7 @@ class Peer:
             await self._peer.setLocalDescription(await self._peer.createAnswer())
         except Exception as error:
             # aiortc raises whatever its parser stumbled over.
-            raise OfferError(f"the viewer's offer cannot be answered: {error or type(error).__name__}") from error
+            raise OfferError(f"the viewer's offer cannot be answered: {str(error) or type(error).__name__}") from error
         answer = _stereo(self._peer.localDescription.sdp)
         for sender in self._peer.getSenders():
             kind: Kind = "video" if sender.kind == "video" else "audio"
