@@ -25,10 +25,12 @@ from conductor.errors import WireError
 from conductor.publication import destinations
 from conductor.viewing import admit, attend
 from model.notes import Mark, Note, TempoMark
-from streaming.errors import StreamingError
+from streaming.errors import StreamingError, ThemeError
 from streaming.picture.pianoroll import PianoRoll
 from streaming.picture.scene import Coming, Origin, Scene
 from streaming.picture.stamp import stamp
+from streaming.picture.theme import Theme
+from streaming.picture.themefile import DEFAULT, read_theme
 from streaming.programme.broadcast import Broadcast
 from streaming.programme.encoder import AAC_BITRATE, bitrate_of
 from streaming.programme.nut import NutServer
@@ -54,6 +56,7 @@ class Options:
         nut_port: TCP port for OBS; None: nobody is served.
         fast: as fast as the ring allows, for files.
         stamp: draw the calibration marks of `streaming.picture.stamp`.
+        theme: of the picture, by name or path.
     """
 
     run: Path
@@ -63,6 +66,7 @@ class Options:
     nut_port: int | None = None
     fast: bool = False
     stamp: bool = False
+    theme: str = DEFAULT
 
 
 class Feed:
@@ -96,7 +100,8 @@ class Feed:
         )
         self._nut = None if options.nut_port is None else NutServer(options.nut_port, *size)
         sinks: list[Sink] = [self._broadcast] if self._nut is None else [self._nut, self._broadcast]
-        self._roll = PianoRoll(options.width, options.height, fps=options.fps)
+        theme, self._notice = _theme(options.theme)
+        self._roll = PianoRoll(options.width, options.height, fps=options.fps, theme=theme)
         self._program = Program(
             self._ring,
             self._roll,
@@ -207,6 +212,8 @@ class Feed:
         """Answer one connection; the newest gets status and faults."""
         self._link = link
         link.send(wire.Hello("feed", os.getpid()))
+        for notice in filter(None, (self._notice, self._roll.look.lettering.missing)):
+            link.send(wire.Fault("feed", notice))
         try:
             async for message in link.messages():
                 self._obey(link, message)
@@ -271,6 +278,14 @@ def _scene(message: wire.Announce) -> Scene:
     )
 
 
+def _theme(name: str) -> tuple[Theme, str]:
+    """Return a theme; where its file was lost or broken since the show was checked, the default, and what to tell."""
+    try:
+        return read_theme(name), ""
+    except ThemeError as error:
+        return read_theme(), f"{str(error).splitlines()[0]}; the picture is drawn in the theme {DEFAULT}"
+
+
 def _coming(message: wire.Next) -> Coming:
     return Coming(message.text, message.gap_s, message.ready, message.farewell)
 
@@ -290,9 +305,10 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--nut", type=int, metavar="PORT", help="serve OBS: raw pictures and sound as NUT over TCP")
     parser.add_argument("--fast", action="store_true", help="as fast as the machine allows, for recordings")
     parser.add_argument("--stamp", action="store_true", help="draw frame numbers and flashes, for A/V measurements")
+    parser.add_argument("--theme", default=DEFAULT, metavar="NAME|FILE", help=f"look of the picture ({DEFAULT})")
     got = parser.parse_args(arguments)
     width, height = got.size
-    return Options(got.run, width, height, got.fps, got.nut, got.fast, got.stamp)
+    return Options(got.run, width, height, got.fps, got.nut, got.fast, got.stamp, got.theme)
 
 
 async def _main(options: Options) -> bool:

@@ -78,7 +78,7 @@ class Show:
         self._failure = ""
         self.crew = Crew(
             run.path,
-            commands or commands_of(options, run, setlist.loudness, setlist.patches),
+            commands or commands_of(options, run, setlist.loudness, setlist.patches, setlist.theme),
             bed=bed(),
             on_message=self._hear,
             on_up=self._up,

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from conductor.setlist.banks import bank_of
+from conductor.setlist.look import theme_of
 from conductor.setlist.obsparts import obs_of
 from conductor.setlist.outputs import destinations_of
 from conductor.setlist.parts import ControlsPart, MidiPart, PromptPart, SetlistPart, SoundPart
@@ -100,9 +101,9 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
     watching = watching_of(parts.webrtc, path.parent)
     stream = destinations_of(parts.stream, path.parent)
     title, ahead, midi = parts.show.title, parts.show.ahead, _midi(parts.midi)
-    patches = folder_of(parts.sound.patches, path.parent)
+    patches, theme = folder_of(parts.sound.patches, path.parent), theme_of(parts.show.theme, path.parent)
     return Setlist(
-        title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches, obs_of(parts.obs)
+        title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches, obs_of(parts.obs), theme
     )
 
 

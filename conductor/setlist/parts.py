@@ -30,6 +30,7 @@ from conductor.setlist.values import (
     Text,
 )
 from conductor.setlist.watching import PasswordPart, TurnPart, WebrtcPart
+from streaming.picture.themefile import DEFAULT
 
 
 class LoudnessPart(Part):
@@ -45,6 +46,7 @@ class ShowPart(Part):
     title: Annotated[str, Field(min_length=1, max_length=200)] = "Untitled show"
     loudness: LoudnessPart = LoudnessPart()
     ahead: Annotated[int, Field(ge=1, le=20)] = 2
+    theme: Annotated[Text, Field(min_length=1, max_length=500)] = DEFAULT
 
 
 class SoundPart(Part):

@@ -13,6 +13,7 @@ from model.composing.course import Course, density_of, energy_of
 from model.composing.prompt import Prompt
 from streaming.midi.out import MidiRoute
 from streaming.obs.wanted import NO_WISH, ObsPlan
+from streaming.picture.themefile import DEFAULT
 from streaming.programme.ice import ANYBODY, Watching
 from streaming.publishing.destination import Destination
 from streaming.soundfonts.sf2 import SYNTH
@@ -171,6 +172,7 @@ class Setlist:
         stream: where the programme is published.
         obs: what OBS is to do besides.
         patches: folder of patches of the show's own; None: those of the program.
+        theme: of the picture: one that comes with the program, or the path of its file.
     """
 
     title: str
@@ -184,6 +186,7 @@ class Setlist:
     stream: tuple[Destination, ...] = ()
     patches: Path | None = None
     obs: ObsPlan = NO_WISH
+    theme: str = DEFAULT
 
     @property
     def banks(self) -> list[str]:

@@ -49,7 +49,7 @@ def find_theme(name: str, base: Path | None = None) -> Path:
     if name.endswith(_ENDINGS):
         return (base or Path()) / Path(name).expanduser()
     if name not in theme_names():
-        raise ThemeError(f'there is no theme "{name}"{did_you_mean(name, theme_names())}, or give a file NAME.yaml')
+        raise ThemeError(f'there is no theme "{name}"{did_you_mean(name, (*theme_names(), "FILE.yaml"))}')
     return _shipped() / f"{name}.yaml"
 
 
