@@ -121,6 +121,7 @@ class Encoder:
         self._on_packet = on_packet
         self._last_frame: int | None = None
         self._next_sample: int | None = None
+        self._last_keyframe = 0
         self._keyframe_due = True
         try:
             # The null muxer writes nothing; its streams are the templates of every file and publisher.
@@ -164,10 +165,13 @@ class Encoder:
         frame.time_base = Fraction(1, self.fps)
         frame.colorspace = frame.color_primaries = frame.color_trc = _BT709
         frame.color_range = _LIMITED_RANGE
-        if self._keyframe_due:
+        # The encoder counts pictures; where some are left out, ingests still want one every two seconds.
+        if self._keyframe_due or frame_index - self._last_keyframe >= KEYFRAME_EVERY_S * self.fps:
             frame.pict_type = PictureType.I
             self._keyframe_due = False
         for packet in self._video.encode(frame):
+            if packet.is_keyframe:
+                self._last_keyframe = frame_index
             self._on_packet("video", packet)
 
     def audio(self, samples: NDArray[np.float32], sample_index: int) -> None:

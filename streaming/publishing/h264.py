@@ -15,7 +15,7 @@ _START = re.compile(rb"\x00\x00\x01")
 def units(data: bytes) -> list[bytes]:
     """Return the NAL units of a packet with start codes, without these."""
     starts = [found.end() for found in _START.finditer(data)]
-    ends = [start - 3 for start in starts[1:]] + [len(data)]
+    ends = [*(start - 3 for start in starts[1:]), len(data)] if starts else []
     # A start code may have a zero more, and so may the end of a unit.
     return [unit for start, end in zip(starts, ends, strict=True) if (unit := data[start:end].rstrip(b"\x00"))]
 
@@ -60,8 +60,8 @@ class Filling:
     def __init__(self, bitrate: int, fps: int, *, bucket_s: float = 1.0) -> None:
         self._each = bitrate / 8.0 / fps
         self._holds = bitrate / 8.0 * bucket_s
-        # Bytes that are due and were not sent.
-        self._due = 0.0
+        # Bytes that are due and were not sent; full from the start, so that the rate is.
+        self._due = self._holds
         self._last: int | None = None
 
     def after(self, size: int, index: int) -> bytes:

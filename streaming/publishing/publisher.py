@@ -139,7 +139,7 @@ class Publisher:
         self._secrets: tuple[str, ...] = ()
         # Of the connection that is.
         self._delivered = 0
-        self._sign_s = 0.0
+        self._sign_s: float | None = None
         self._live_s: float | None = None
         self._unanswered_s: float | None = None
         self._early = 0
@@ -207,8 +207,7 @@ class Publisher:
             return Report(end="lost", text=f"its process cannot be started: {error.strerror}")
         assert process.stdin is not None
         process.stdin.write(self._job(key).pack())
-        self._delivered = 0
-        self._sign_s = self._clock()
+        self._delivered, self._sign_s = 0, None
         feeding = asyncio.create_task(self._feed(process.stdin))
         hearing = asyncio.create_task(self._hear(process))
         watching = asyncio.create_task(self._watch())
@@ -305,9 +304,9 @@ class Publisher:
             now_s = self._clock()
             if self._unanswered_s is not None and now_s - self._unanswered_s > STALL_S:
                 return Report(end="lost", text=f"it has not read for {now_s - self._unanswered_s:.1f} s")
-            waited_s = now_s - (self._sign_s if self._queue.open else start_s)
-            if waited_s > (STALL_S if self._queue.open else CONNECT_S):
-                return Report(end="lost", text=f"no word from it for {waited_s:.1f} s")
+            silent_s = now_s - (start_s if self._sign_s is None else self._sign_s)
+            if silent_s > (CONNECT_S if self._sign_s is None else STALL_S):
+                return Report(end="lost", text=f"no word from its process for {silent_s:.1f} s")
             if self._live_s is not None and now_s - self._live_s > SOUND_S:
                 self._backoff.reset()
                 self._early = 0
