@@ -62,6 +62,7 @@ class FakeObs:
         arriving: factor of the sound that every input delivers.
         moving: whether the time of a media input moves.
         version: of OBS, as it says.
+        looks: how often the outputs were asked for; told: how often the meters told.
         requests: names of all requests so far, in order.
         connections: how many clients came so far; `identified` how many had the password and make requests,
             `listening` how many listen to the meters instead.
@@ -93,6 +94,8 @@ class FakeObs:
         self.speechless = False
         self.metering = True
         self.port = 0
+        self.looks = 0
+        self.told = 0
         self._cursor = 0
         self._items = 0
         self._runner: web.AppRunner | None = None
@@ -212,6 +215,7 @@ class FakeObs:
                     await socket.send_json(
                         {"op": 5, "d": {"eventType": "InputVolumeMeters", "eventData": self.meters()}}
                     )
+                self.told += 1
                 await asyncio.sleep(_METERS_EVERY_S)
 
     def meters(self) -> dict[str, Any]:
@@ -264,6 +268,7 @@ class FakeObs:
                     "outputDuration": self.streamed_ms if self.streaming else 0,
                 }
             case "GetRecordStatus":
+                self.looks += 1
                 return 100, {"outputActive": self.recording, "outputDuration": 0}
             case "StartStream" | "StopStream":
                 if self.streaming == (name == "StartStream"):
