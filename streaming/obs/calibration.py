@@ -218,6 +218,8 @@ def pairs_ms(path: Path) -> list[float]:
     flashes: list[float] = []
     sound: list[NDArray[np.float32]] = []
     sound_start_s, rate, lit = 0.0, SAMPLE_RATE, True
+    # Whatever OBS was told to record with: one channel of floats.
+    mono = av.AudioResampler(format="fltp", layout="mono", rate=rate)
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0, audio=0):
@@ -228,8 +230,8 @@ def pairs_ms(path: Path) -> list[float]:
                     lit = flash
                 elif isinstance(frame, av.AudioFrame):
                     if not sound:
-                        sound_start_s, rate = frame.time or 0.0, frame.sample_rate
-                    sound.append(frame.to_ndarray()[0].astype(np.float32))
+                        sound_start_s = frame.time or 0.0
+                    sound += [part.to_ndarray()[0] for part in mono.resample(frame)]
     except (av.FFmpegError, IndexError, OSError) as error:
         raise ObsError(f"{path}: OBS's recording cannot be read ({error})") from None
     audio = np.concatenate(sound) if sound else np.zeros(1, np.float32)
