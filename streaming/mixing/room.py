@@ -143,29 +143,29 @@ class _Convolver:
         parts = -(-length // self._part)
         padded = np.zeros((sources, 2, parts * self._part))
         padded[:, :, :length] = answer
-        spectra = np.fft.rfft(padded.reshape(sources, 2, parts, self._part), 2 * self._part)
-        # [ears, sources, parts, frequencies].
+        spectra = np.fft.rfft(padded.reshape(sources, 2, parts, self._part), 2 * self._part).transpose(2, 0, 1, 3)
         bins = self._part + 1
-        self._answer = np.ascontiguousarray(spectra.transpose(1, 0, 2, 3), np.complex64)
-        # Each spectrum is kept twice, so that the newest `parts` always lie in one piece.
-        self._history = np.zeros((sources, 2 * parts, bins), np.complex64)
-        self._product = np.zeros((2, bins), np.complex64)
-        self._mixed = np.zeros((2, bins), np.complex64)
+        # Of each part, [sources, ears, frequencies]; of each place of the history, [sources, 1, frequencies].
+        self._answers = list(np.ascontiguousarray(spectra, np.complex64))
+        self._history = [np.zeros((sources, 1, bins), np.complex64) for _ in range(parts)]
+        self._mixed = np.zeros((sources, 2, bins), np.complex64)
+        self._product = np.zeros((sources, 2, bins), np.complex64)
         # What is long past is added up block by block, so that no block has all the work.
         self._steps = np.linspace(1, parts, part_blocks + 1).round().astype(int).tolist()
-        self._sources, self._parts = sources, parts
+        self._parts = parts
         self._at = 0
         self._input = np.zeros((sources, 2 * self._part), np.float32)
-        self._output = np.zeros((2, self._part), np.float32)
+        # Two in turn: what was handed out of the one may still be in use when the other is made.
+        self._waves = [np.zeros((2, 2 * self._part), np.float32) for _ in range(2)]
         self._block = 0
         # Parts since something came in: after one more than the answer is long, all is zero.
         self._quiet = parts + 1
 
     def process(self, sends: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the next block, float32 [2, 256], for what is sent, float32 [sources, 256]."""
-        first = self._block * BLOCK_SAMPLES
-        out = self._output[:, first : first + BLOCK_SAMPLES]
-        self._input[:, self._part + first : self._part + first + BLOCK_SAMPLES] = sends
+        place = slice(self._part + self._block * BLOCK_SAMPLES, self._part + (self._block + 1) * BLOCK_SAMPLES)
+        out = self._waves[0][:, place]
+        self._input[:, place] = sends
         if self._quiet <= self._parts:
             self._add(self._steps[self._block], self._steps[self._block + 1], self._at - 1)
         self._block += 1
@@ -181,27 +181,27 @@ class _Convolver:
 
     def _convolve(self) -> None:
         self._quiet = 0 if self._input.any() else self._quiet + 1
+        self._waves.reverse()
         if self._quiet > self._parts:
             if self._quiet == self._parts + 1:
-                # A new array: what was handed out of the old one may still be in use.
-                self._output = np.zeros_like(self._output)
-                self._history[:] = 0
+                for past in self._history:
+                    past[:] = 0
+            self._waves[0][:] = 0
             return
         self._at = (self._at - 1) % self._parts
-        spectrum = np.fft.rfft(self._input)
-        self._history[:, self._at] = self._history[:, self._at + self._parts] = spectrum
+        # numpy's types know of its single precision only half.
+        np.fft.rfft(self._input[:, None], out=self._history[self._at])  # type: ignore[arg-type]
         self._add(0, 1, self._at)
-        self._output = np.fft.irfft(self._mixed, 2 * self._part)[:, self._part :].astype(np.float32, copy=False)
+        mixed = self._mixed[0] if len(self._mixed) == 1 else np.add(self._mixed[0], self._mixed[1])
+        np.fft.irfft(mixed, 2 * self._part, out=self._waves[0])  # type: ignore[arg-type]
         self._mixed[:] = 0
         self._input[:, : self._part] = self._input[:, self._part :]
 
     def _add(self, first: int, last: int, newest: int) -> None:
         """Add what some parts of the answer give, the newest input being at a place of the history."""
-        newest %= self._parts
-        for source in range(self._sources):
-            for part in range(first, last):
-                np.multiply(self._history[source, newest + part], self._answer[:, source, part], out=self._product)
-                self._mixed += self._product
+        for part in range(first, last):
+            np.multiply(self._history[(newest + part) % self._parts], self._answers[part], out=self._product)
+            np.add(self._mixed, self._product, out=self._mixed)
 
 
 class Room:
