@@ -14,6 +14,8 @@ import aiohttp
 from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.rtp import RtcpSrPacket
+from av import AudioFrame
 from av.frame import Frame
 
 from conductor import wire
@@ -113,6 +115,8 @@ class Viewer:
         self.frames: dict[str, list[tuple[float, Any]]] = {"audio": [], "video": []}
         self.answer = ""
         self.headers: dict[str, str] = {}
+        # By kind, the newest report on the stream: its 64-bit time, and the RTP timestamp that is then.
+        self.reports: dict[str, tuple[int, int]] = {}
         self._url, self._decode = url, decode
         self._tasks: list[asyncio.Task[None]] = []
         self._more = asyncio.Event()
@@ -144,7 +148,27 @@ class Viewer:
             self.answer = await said.text()
             self.headers = dict(said.headers)
             assert said.status == 201, self.answer
+        for receiver in self.peer.getReceivers():
+            self._listen(receiver)
         await self.peer.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
+
+    def _listen(self, receiver: Any) -> None:
+        handle = receiver._handle_rtcp_packet
+
+        async def listen(packet: Any) -> None:
+            if isinstance(packet, RtcpSrPacket):
+                self.reports[receiver.track.kind] = packet.sender_info.ntp_timestamp, packet.sender_info.rtp_timestamp
+            await handle(packet)
+
+        receiver._handle_rtcp_packet = listen
+
+    def time_s(self, frame: Any) -> float:
+        """Return when a frame is, by the reports of the sender: what a player lays sound and picture together by."""
+        kind, rate = ("audio", 48_000) if isinstance(frame, AudioFrame) else ("video", 90_000)
+        ntp, rtp = self.reports[kind]
+        receiver: Any = next(one for one in self.peer.getReceivers() if one.track.kind == kind)
+        stamp = round(frame.pts * frame.time_base * rate) + receiver._RTCRtpReceiver__timestamp_mapper._origin
+        return ntp / 2**32 + ((stamp - rtp + 2**31) % 2**32 - 2**31) / rate
 
     async def heard(self, kind: str, count: int = 1, seconds: float = 15.0) -> list[tuple[float, Any]]:
         """Wait until so many frames have come; return all of the kind as (loop time, frame)."""

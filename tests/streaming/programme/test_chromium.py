@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
@@ -46,6 +47,24 @@ const sides = async () => {
 };
 const until = holds => new Promise(done => {
   const timer = setInterval(() => holds() && (clearInterval(timer), done()), 20); });
+// So many pictures: when each is on the screen, in ms, and its number.
+const shown = async wanted => {
+  const canvas = document.createElement("canvas"), found = [];
+  canvas.width = v.videoWidth; canvas.height = v.videoHeight;
+  const draw = canvas.getContext("2d", { willReadFrequently: true });
+  const square = Math.floor(canvas.width / 16), bottom = Math.max(8, Math.floor(canvas.height / 18) & ~1);
+  const look = (_, about) => {
+    draw.drawImage(v, 0, 0);
+    let index = 0;
+    for (let bit = 0; bit < 16; bit++)
+      index |= (draw.getImageData(bit * square + square / 2, canvas.height - bottom / 2, 1, 1).data[1] > 128) << bit;
+    found.push([performance.timeOrigin + about.expectedDisplayTime, index]);
+    v.requestVideoFrameCallback(look);
+  };
+  v.requestVideoFrameCallback(look);
+  await until(() => found.length >= wanted);
+  return found;
+};
 const picture = () => new Promise(done => v.requestVideoFrameCallback(() => done(performance.now())));
 """
 
@@ -107,6 +126,24 @@ async def test_thirty_pictures_a_second_and_both_sides_are_heard(browser: Browse
     for side in ("localDescription", "remoteDescription"):
         assert "stereo=1" in await page.evaluate(f"player.peer.{side}.sdp"), side
     await house.until(lambda status: status.viewers == 1)
+
+
+async def test_sound_and_picture_are_played_together_and_soon(browser: Browser, house: House, run: Path) -> None:
+    page = await watch(browser, house)
+    await seen(page)
+    found = await seen(page, "shown(180)", 30)
+    stats = await seen(page, "stats()")
+    with Ring.open(run / "programme.ring") as ring:
+        # The programme's clock on the wall's, as the browser has it.
+        zero_s = ring.air_ns / 1e9 + time.time() - time.monotonic()
+    late_ms = np.median([at_ms - 1000 * (zero_s + index / 30) for at_ms, index in found])
+    # When what is played now was on air, by our reports on both streams.
+    apart_ms = stats["video"]["estimatedPlayoutTimestamp"] - stats["audio"]["estimatedPlayoutTimestamp"]
+    print(f"Chromium: {late_ms:.0f} ms from index to the screen; sound {apart_ms:+.0f} ms after picture")
+    numbers = [index for _, index in found]
+    assert numbers == sorted(numbers)
+    # Chromium holds the picture back until the sound is there; without our reports it would not know.
+    assert abs(apart_ms) < 250
 
 
 async def test_viewers_come_and_go_and_one_too_many_waits_for_a_place(browser: Browser, house: House) -> None:
