@@ -25,6 +25,7 @@ COMMAND_MODULES = (
     "evaluation",
     "about",
     "ports",
+    "controllers",
     "obs",
     "doctor",
     "kernels",

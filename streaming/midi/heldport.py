@@ -66,6 +66,11 @@ class Held(Generic[P]):
         """Whether it is open."""
         return self._port is not None
 
+    @property
+    def name(self) -> str:
+        """The whole name of the port that is or was open."""
+        return self._name
+
     def take_fresh(self) -> bool:
         """Return whether it was opened since the last time this was asked."""
         fresh, self._fresh = self._fresh, False
