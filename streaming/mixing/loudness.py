@@ -29,6 +29,8 @@ _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 _TAPS = 32
 _OVERSAMPLING = 4
+# The curve is reckoned for so many samples with one row of a product.
+_STRETCH = 16
 
 
 def to_lufs(power: float) -> float:
@@ -128,12 +130,18 @@ class TruePeak:
             at = np.round((offset + _TAPS // 2) * _OVERSAMPLING).astype(int)
             bank[:, p] = np.sinc(offset) * window[at]
         # The first phase is the samples themselves.
-        self._bank = np.ascontiguousarray((bank / bank.sum(axis=0))[:, 1:], np.float32)
+        between = np.asarray((bank / bank.sum(axis=0))[:, 1:], np.float32)
+        phases_between = between.shape[1]
+        self._bank = np.zeros((_STRETCH + _TAPS - 1, _STRETCH * phases_between), np.float32)
+        for sample in range(_STRETCH):
+            first = sample * phases_between
+            self._bank[sample : sample + _TAPS, first : first + phases_between] = between
         # No curve rises further over its samples than this.
-        self._overshoot = float(np.abs(self._bank).sum(axis=0).max())
+        self._overshoot = float(np.abs(between).sum(axis=0).max())
         self._past = np.zeros((2, BLOCK_SAMPLES + _TAPS - 1), np.float32)
         # Made once: a view of what is in `_past` at the time it is looked at.
-        self._windows = np.lib.stride_tricks.sliding_window_view(self._past, _TAPS, axis=1)
+        windows = np.lib.stride_tricks.sliding_window_view(self._past, _STRETCH + _TAPS - 1, axis=1)
+        self._windows = windows[:, ::_STRETCH]
         self._last = 0.0
 
     def process(self, block: Array, above: float = 0.0) -> float:

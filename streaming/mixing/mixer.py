@@ -39,6 +39,8 @@ _MOVE_BLOCKS = 16
 _EDGE_SAMPLES = 16
 _LIMIT_RAMP = np.minimum(1.0, np.arange(BLOCK_SAMPLES) / (BLOCK_SAMPLES - _EDGE_SAMPLES))[:, None]
 _RAMP = (np.arange(BLOCK_SAMPLES, dtype=np.float32) / BLOCK_SAMPLES)[:, None]
+# From what is at the edges of a block, the line between them.
+_LINE = np.concatenate([1.0 - _RAMP, _RAMP], axis=1, dtype=np.float64)
 
 
 class Master:
@@ -145,13 +147,13 @@ class Master:
     def _centred(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Take out what is constant: lines from one running mean to the next."""
         before, now = self._constants
-        if float(np.abs(block).max()) < _NOTHING and float(np.abs(now).max()) < _SETTLED:
+        if max(abs(now.item(0)), abs(now.item(1))) < _SETTLED and float(np.abs(block).max()) < _NOTHING:
             self._constants = _ZERO, _ZERO
             block[:] = 0.0
             return block
         # The line is that of the block before: nothing is heard ahead of its time.
         self._constants = now, now + _DRIFT * (_MEAN @ block - now)
-        block -= before + (now - before) * _RAMP
+        block -= _LINE @ np.array((before, now))
         return block
 
     def _limited(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
