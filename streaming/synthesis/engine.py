@@ -44,7 +44,7 @@ class Engine:
             raise SynthError("pyo's server did not boot")
         server.start()
         self._server = server
-        self._process = server.process
+        self._process = server._server.process
         size = BLOCK_SAMPLES * CHANNELS
         memory = (ctypes.c_float * size).from_address(int(server.getOutputAddr(), 16))
         self.stems: NDArray[np.float32] = np.ctypeslib.as_array(memory).reshape(BLOCK_SAMPLES, CHANNELS)
