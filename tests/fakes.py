@@ -179,7 +179,8 @@ class FakePlayer(FakeWorker):
 
     def __init__(self, name: str, options: argparse.Namespace) -> None:
         super().__init__(name, options)
-        self.pieces: dict[int, float] = {}
+        # The bed is there from the beginning.
+        self.pieces: dict[int, float] = {0: math.inf}
         self.cuts: dict[int, float] = {}
         self.queue: list[int] = []
         self.gap_s = 0.0
@@ -197,8 +198,6 @@ class FakePlayer(FakeWorker):
         match message:
             case wire.Load(number, _, duration_s):
                 self.pieces[number] = duration_s
-                if number == 0 and not self.playing:
-                    self.begin(0)
             case wire.Revise(number, from_s, _, duration_s):
                 self.pieces[number] = duration_s
                 sounds = self.playing == number
@@ -237,6 +236,7 @@ class FakePlayer(FakeWorker):
         clock = asyncio.get_running_loop()
         before_s = clock.time()
         told_s = 0.0
+        self.begin(0)
         while True:
             await asyncio.sleep(TICK_S)
             real_s = clock.time()

@@ -142,7 +142,7 @@ async def test_a_hold_waits_for_go_from_the_console(tmp_path: Path) -> None:
         async with browser.post(f"{it.url}/api/go") as answer:
             assert answer.status == 409
             assert (await answer.json())["reason"]
-        await it.until(lambda: it.phase("one") is Phase.ARMED)
+        await it.until(lambda: it.phase("one") is Phase.ARMED and it.show.crew.workers["player"].up)
         async with browser.post(f"{it.url}/api/go", json={"expect_standby": "another"}) as answer:
             assert answer.status == 409
         async with browser.post(f"{it.url}/api/go", json={"expect_standby": "one"}) as answer:
@@ -217,7 +217,7 @@ async def test_a_show_that_ended_well_begins_anew(tmp_path: Path) -> None:
 async def test_a_killed_feed_goes_on_recording_beside_the_first_file(tmp_path: Path) -> None:
     async with running(tmp_path, TWO, record=True, player="--speed 2") as it:
         feed = it.show.crew.workers["feed"]
-        await it.until(lambda: it.phase("one") is Phase.LIVE)
+        await it.until(lambda: it.phase("one") is Phase.LIVE and bool(it.show.crew.recordings))
         os.kill(feed.pid, signal.SIGKILL)
         await it.until(lambda: feed.restarts == 1 and feed.up)
         # Up is the process; what it is to record it is told a moment later.
