@@ -67,6 +67,8 @@ class Keyboard:
         """
         self.width, self.top, self.height = width, top, height
         self._theme, self._lettering = theme, lettering
+        # On paper a key that is lit is coloured, not bright.
+        self._lift = 0.1 if theme.is_light else 0.48
         pitches = [n.pitch for n in notes if n.instrument != "drums"]
         self.low, self.high = _span(pitches)
         self.has_pads = any(n.instrument == "drums" for n in notes)
@@ -127,7 +129,7 @@ class Keyboard:
         paint = skia.Paint(AntiAlias=True)
         if note.instrument == "drums":
             lane = self.lane(note)
-            paint.setColor(ink(mix(colour, self._theme.colours.light, 0.5 * amount), amount))
+            paint.setColor(ink(mix(colour, self._theme.colours.light, self._lift * amount), amount))
             canvas.drawRoundRect(self._pad_rect(lane), 4, 4, paint)
             return
         pitch = min(max(note.pitch, self.low), self.high)
@@ -136,7 +138,7 @@ class Keyboard:
             skia.GradientShader.MakeLinear(
                 [skia.Point(0, self.top), skia.Point(0, bottom)],
                 [
-                    ink(mix(colour, self._theme.colours.light, 0.45 * amount), amount),
+                    ink(mix(colour, self._theme.colours.light, self._lift * amount), amount),
                     ink(colour, 0.85 * amount),
                 ],
             )

@@ -120,7 +120,8 @@ class Lamp:
             if len(self._blooms) >= _KEPT_BLOOMS:
                 self._blooms.clear()
             light = self._look.theme.colours.light
-            sprite = self._blooms[key] = _draw_bloom(colour, light, max(2, width), max(2, height))
+            paper = self._look.theme.is_light
+            sprite = self._blooms[key] = _draw_bloom(colour, light, max(2, width), max(2, height), paper=paper)
         return sprite
 
 
@@ -138,9 +139,13 @@ def wandering(keyboard: Keyboard, colour: Rgb, position_s: float) -> list[Light]
     return sorted(lights, key=lambda light: is_black(light.note.pitch))
 
 
-def _draw_bloom(colour: Rgb, light: Rgb, width: int, height: int) -> skia.Image:
+def _draw_bloom(colour: Rgb, light: Rgb, width: int, height: int, *, paper: bool) -> skia.Image:
+    """A glow; on paper it is colour, in the dark it is lighter in its middle."""
     surface = skia.Surface(width, height)
-    stops = [ink(mix(colour, light, 0.6)), ink(colour, 0.45), ink(colour, 0.12), ink(colour, 0)]
+    if paper:
+        stops = [ink(colour, 0.6), ink(colour, 0.34), ink(colour, 0.1), ink(colour, 0)]
+    else:
+        stops = [ink(mix(colour, light, 0.6)), ink(colour, 0.45), ink(colour, 0.12), ink(colour, 0)]
     shader = skia.GradientShader.MakeRadial(skia.Point(0, 0), 1, stops, [0.0, 0.25, 0.6, 1.0])
     canvas = surface.getCanvas()
     canvas.clear(0)

@@ -71,7 +71,7 @@ def draw_header(
     rows = 155.5 if layout.upright else 96
     stretch = layout.header / (rows * u) if layout.header else 1
     first, second, third = (y * u * stretch for y in ((50, 92, 128) if layout.upright else (45, 78, 78)))
-    title_px, small_px, time_px = look.size(34), look.size(20), look.size(22)
+    title_px, small_px, time_px = map(look.size, (38, 24, 24) if layout.upright else (34, 20, 22))
     times = clock(elapsed_s), f"−{clock(max(0.0, scene.duration_s - elapsed_s) + 0.999)}"
     column = type_.width("−00:00", time_px)
     type_.draw(canvas, times[1], right, first, time_px, ink(colours.text_soft), align=1)

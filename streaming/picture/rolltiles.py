@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from model.notes import Mark, Note
 from streaming.picture.i420 import Planes, from_rgba
 from streaming.picture.keyboard import Keyboard, Lane, is_black
+from streaming.picture.layout import even
 from streaming.picture.lettering import Lettering
 from streaming.picture.scene import Beat, Scene, beats
 from streaming.picture.theme import Rgb, Theme, ink, mix
@@ -136,11 +137,12 @@ class RollTiles:
         keyboard = self._keyboard
         dark, line = skia.Paint(Color=ink(colours.lane)), skia.Paint(Color=ink(colours.octave))
         for pitch in range(keyboard.low, keyboard.high + 1):
-            left, right = keyboard.key_edges(pitch)
+            # On even pixels, or the half-size planes of colour would tint the edges.
+            left, right = map(even, keyboard.key_edges(pitch))
             if is_black(pitch):
                 canvas.drawRect(skia.Rect.MakeLTRB(left, 0, right, TILE_ROWS), dark)
             elif pitch % 12 == 0:
-                canvas.drawRect(skia.Rect.MakeXYWH(round(left), 0, 1, TILE_ROWS), line)
+                canvas.drawRect(skia.Rect.MakeXYWH(left, 0, 1, TILE_ROWS), line)
         if keyboard.has_pads:
             canvas.drawRect(skia.Rect.MakeWH(keyboard.left, TILE_ROWS), dark)
         return surface.makeImageSnapshot()
@@ -181,7 +183,9 @@ class RollTiles:
         if amount <= 0:
             return
         paint = skia.Paint(Color=ink(self._theme.instrument(bar.note.instrument), amount), AntiAlias=True)
-        paint.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, 4.5 * self._unit))
+        # The more glow, the wider.
+        reach = (2.7 + 3.3 * self._theme.notes.glow) * self._unit
+        paint.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, reach))
         canvas.drawRect(_rect(bar, top), paint)
 
     def _draw_bar(self, canvas: skia.Canvas, bar: Bar, top: int) -> None:

@@ -89,12 +89,12 @@ class Slate:
                 sprite.lay(sheet, 2 * round(x / 2), 2 * round(y / 2), opacity)
 
     def _light(self, colour: tuple[int, int, int]) -> Sprite:
-        size = max(8, round(30 * self._look.layout.unit))
+        size = max(8, round(46 * self._look.layout.unit))
 
         def draw(canvas: skia.Canvas) -> None:
-            stops = [ink(colour, 0.9), ink(colour, 0.28), ink(colour, 0)]
+            stops = [ink(colour, 0.9), ink(colour, 0.24), ink(colour, 0)]
             middle = skia.Point(size / 2, size / 2)
-            shader = skia.GradientShader.MakeRadial(middle, size / 2, stops, [0.0, 0.3, 1.0])
+            shader = skia.GradientShader.MakeRadial(middle, size / 2, stops, [0.0, 0.24, 1.0])
             canvas.drawPaint(skia.Paint(Shader=shader))
 
         return Sprite(size, size, draw)
