@@ -10,7 +10,7 @@ import json
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 from streaming.publishing.parcels import HEADER_BYTES, Parcel, unpack_header
 
@@ -70,7 +70,7 @@ class Report:
         Raises:
             ValueError: it holds none.
         """
-        body: dict[str, Any] = json.loads(line)
+        body = json.loads(line)
         try:
             return cls(**body)
         except TypeError:

@@ -178,7 +178,12 @@ class Publisher:
 
     async def _run(self) -> None:
         while not self._ending.is_set():
-            end = await self._once()
+            try:
+                end = await self._once()
+            except Exception as error:
+                # Whatever it was: a destination is never given up.
+                logger.exception("publishing to %s broke off", self.destination.name)
+                end = Report(end="lost", text=f"a mistake of this program ({type(error).__name__})")
             if self._ending.is_set():
                 return
             pause_s = self._lost(end)
@@ -243,6 +248,10 @@ class Publisher:
                 process.kill()
             await process.wait()
         process.stdin.close()
+        # What it still said is read, so that the pipe is closed.
+        assert process.stdout is not None
+        with contextlib.suppress(TimeoutError, ValueError):
+            await asyncio.wait_for(process.stdout.read(), 1.0)
 
     # --- while it runs ---
 
@@ -263,10 +272,14 @@ class Publisher:
 
     async def _hear(self, process: asyncio.subprocess.Process) -> Report:
         assert process.stdout is not None
-        while line := await process.stdout.readline():
+        while True:
             try:
+                line = await process.stdout.readline()
+                if not line:
+                    break
                 report = Report.of(line)
             except ValueError:
+                # No report, or a line without an end.
                 continue
             if report.end:
                 return report
