@@ -22,6 +22,8 @@ from streaming.obs.link import METERS, ObsFinalError, ObsLink
 log = logging.getLogger(__name__)
 
 SILENCE_DB = -100.0
+# As a factor; no sound is louder.
+LOUDEST = 1000.0
 # Twenty readings a second: two seconds without one is a link that is dead.
 TIMEOUT_S = 2.0
 RETRY_S = 5.0
@@ -51,14 +53,15 @@ def readings(told: Mapping[str, Any], at_s: float) -> dict[str, Reading]:
     found = {}
     for entry in told.get("inputs", ()):
         channels = entry.get("inputLevelsMul") or ()
-        leaving = _db(max((channel[1] for channel in channels), default=0.0))
-        arriving = _db(max((channel[2] for channel in channels), default=0.0))
+        leaving = max((_db(channel[1]) for channel in channels), default=SILENCE_DB)
+        arriving = max((_db(channel[2]) for channel in channels), default=SILENCE_DB)
         found[str(entry["inputName"])] = Reading(at_s, arriving, leaving)
     return found
 
 
 def _db(factor: float) -> float:
-    return max(SILENCE_DB, 20.0 * math.log10(factor)) if factor > 0 else SILENCE_DB
+    # OBS 29 tells 10^28 and the like of an input that has just been made.
+    return max(SILENCE_DB, 20.0 * math.log10(factor)) if 0 < factor < LOUDEST else SILENCE_DB
 
 
 class Meters:

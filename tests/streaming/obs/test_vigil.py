@@ -17,6 +17,11 @@ def test_a_meter_tells_peaks_before_and_behind_the_fader_of_the_louder_channel()
     assert reading.leaving_db == pytest.approx(-6.02, abs=0.01)
 
 
+def test_a_level_that_no_sound_has_counts_as_none() -> None:
+    told = {"inputs": [{"inputName": "a", "inputLevelsMul": [[1e28, 1e28, 1e28], [0.1, 0.1, 0.1]]}]}
+    assert readings(told, 0.0)["a"].leaving_db == pytest.approx(-20.0)
+
+
 def test_an_input_without_channels_is_silent() -> None:
     assert readings({"inputs": [{"inputName": "a", "inputLevelsMul": []}]}, 0.0)["a"].leaving_db == SILENCE_DB
     assert readings({}, 0.0) == {}
