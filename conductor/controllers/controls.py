@@ -101,7 +101,7 @@ class ControlReader:
                 message = bytes.fromhex(each) if isinstance(each, str) else b""
             except ValueError:
                 message = b""
-            if not message or message[0] < 0x80 or (message[0] == 0xF0) != (message[-1] == 0xF7):
+            if not _whole_message(message):
                 text = f'{name}: a message is its bytes, such as "B0 00 7F" or "F0 7E 7F 06 01 F7", not {each!r}'
                 self.wrong((name, index) if isinstance(value, list) else (name,), text)
             else:
@@ -248,7 +248,8 @@ class ControlReader:
 
     def _glow(self, node: Any, loc: Loc) -> Glow:
         if not isinstance(node, dict):
-            return Glow(self.whole({"value": node}, "value", loc[:-1], 0, HIGHEST, 0))
+            state = str(loc[-1])
+            return Glow(self.whole({state: node}, state, loc[:-1], 0, HIGHEST, 0))
         self.known(node, _GLOW, loc)
         channel = self.whole(node, "channel", loc, 1, 16, 1) if "channel" in node else None
         every_s = self.span_s(node, "every", loc, BLINK_S)
@@ -265,3 +266,11 @@ class ControlReader:
             return Glow(0)
         value, other = (self.whole({"blink": each}, "blink", loc, 0, HIGHEST, 0) for each in pair)
         return Glow(value, other, every_s, channel)
+
+
+def _whole_message(message: bytes) -> bool:
+    if len(message) < 2 or message[0] < 0x80 or max(message[1:-1], default=0) > HIGHEST:
+        return False
+    if message[0] == 0xF0:
+        return message[-1] == 0xF7
+    return message[0] < 0xF0 and message[-1] <= HIGHEST and len(message) == (2 if message[0] & 0xE0 == 0xC0 else 3)
