@@ -25,10 +25,10 @@ from model.notes import Note
 from streaming.errors import RingError
 
 MAGIC = 0x45504154_44_4E4F43  # "CONDTAPE"
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 4096
 RECORDS = 16_384
-_RECORD = struct.Struct("<BBBBB3xqqq")
+_RECORD = struct.Struct("<BBBBBxHqqq")
 _MAGIC, _VERSION, _COUNT = range(3)
 _NAMES = tuple(i.name for i in INSTRUMENTS)
 _NUMBERS = {name: number for number, name in enumerate(_NAMES)}
@@ -38,7 +38,8 @@ class Kind(IntEnum):
     """What a record tells.
 
     NOTE: a note begins. END: one that has begun is let go earlier than it said. CLEARED: all notes of a deck
-    are let go. BEGUN, OVER: of a piece. RESET: a player begins; of what was before it nothing sounds.
+    are let go. BEGUN, OVER: of a piece. RESET: a player begins; of what was before it nothing sounds. TURNED: a
+    controller of an instrument.
     """
 
     NOTE = 1
@@ -47,6 +48,7 @@ class Kind(IntEnum):
     BEGUN = 4
     OVER = 5
     RESET = 6
+    TURNED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Record:
         number: of a piece.
         deck: of the player, on which a note is played.
         instrument, pitch, velocity: of a note.
+        control, value: of what is turned, as of `streaming.midi.standing`.
     """
 
     kind: Kind
@@ -70,6 +73,8 @@ class Record:
     instrument: str = _NAMES[0]
     pitch: int = 0
     velocity: int = 0
+    control: int = 0
+    value: int = 0
 
 
 class NoteTape:
@@ -136,6 +141,18 @@ class NoteTape:
             Kind.NOTE, at, at + length_samples, deck=deck, note=(_NUMBERS[note.instrument], note.pitch, velocity)
         )
 
+    def turned(self, sample: int, instrument: str, control: int, value: int) -> None:
+        """Tell that a controller of an instrument is turned.
+
+        Args:
+            sample: in the writer's count.
+            instrument: whose.
+            control: as of `streaming.midi.standing`.
+            value: 0 to 65,535.
+        """
+        # What is turned has no pitch: its controller is there.
+        self._write(Kind.TURNED, self.base + sample, note=(_NUMBERS[instrument], control, 0), value=value)
+
     def shortened(self, deck: int, ends: Mapping[tuple[int, int, str], int], now: int) -> None:
         """Tell of notes of a deck that are let go earlier than they said.
 
@@ -170,10 +187,11 @@ class NoteTape:
         number: int = 0,
         deck: int = 0,
         note: tuple[int, int, int] = (0,) * 3,
+        value: int = 0,
     ) -> None:
         count = int(self._words[_COUNT])
         at = HEADER_BYTES + count % RECORDS * _RECORD.size
-        _RECORD.pack_into(self._memory, at, kind, deck, *note, sample, end, number)
+        _RECORD.pack_into(self._memory, at, kind, deck, *note, value, sample, end, number)
         # Last: a reader never sees the number before the record.
         self._words[_COUNT] = count + 1
 
@@ -199,8 +217,10 @@ class NoteTape:
         found = []
         for number in range(max(since, self.oldest), self.count):
             at = HEADER_BYTES + number % RECORDS * _RECORD.size
-            kind, deck, instrument, pitch, velocity, sample, end, piece = _RECORD.unpack_from(self._memory, at)
-            found.append(Record(Kind(kind), sample, end, piece, deck, _NAMES[instrument], pitch, velocity))
+            kind, deck, instrument, pitch, velocity, value, sample, end, piece = _RECORD.unpack_from(self._memory, at)
+            control, pitch = (pitch, 0) if kind == Kind.TURNED else (0, pitch)
+            name = _NAMES[instrument]
+            found.append(Record(Kind(kind), sample, end, piece, deck, name, pitch, velocity, control, value))
         return found
 
 

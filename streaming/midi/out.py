@@ -14,6 +14,7 @@ from enum import IntEnum
 
 from model.instruments import BY_NAME, INSTRUMENTS
 from streaming.midi.clock import START_AHEAD, MidiClock
+from streaming.midi.standing import Standing
 from streaming.notetape import Kind, Record
 from streaming.timeline import to_samples
 
@@ -65,7 +66,8 @@ class _Turn(IntEnum):
     PIECE = 1
     PROGRAMS = 2
     OFF = 3
-    ON = 4
+    TURN = 4
+    ON = 5
 
 
 @dataclass(slots=True, eq=False)
@@ -124,6 +126,7 @@ class MidiOut:
         # By deck, instrument, pitch and first sample: for a note whose end changes.
         self._known: dict[tuple[int, str, int, int], _Key] = {}
         self._at_once: list[bytes] = []
+        self._standing = Standing()
 
     @property
     def keys(self) -> int:
@@ -143,6 +146,8 @@ class MidiOut:
                 case Kind.BEGUN if record.number:
                     self._push(record.sample - START_AHEAD, _Turn.PIECE, record)
                     self._push(record.sample - _PROGRAMS_AHEAD, _Turn.PROGRAMS, record)
+                case Kind.TURNED if record.instrument in self._channels:
+                    self._push(record.sample, _Turn.TURN, record)
                 case Kind.OVER:
                     self._push(record.sample, _Turn.PIECE, record)
                 case Kind.RESET:
@@ -181,6 +186,7 @@ class MidiOut:
         messages += self.clock.halt()
         for channel in self._programs:
             messages += [bytes((_CONTROL | channel, control, 0)) for control in (_PEDAL, _NOTES_OFF)]
+        messages += self._standing.release()
         self._due.clear()
         self._down.clear()
         self._known.clear()
@@ -192,7 +198,7 @@ class MidiOut:
         for channel in self._programs:
             controls = (_SOUND_OFF, _PEDAL, _NOTES_OFF)
             messages += [bytes((_CONTROL | channel, control, 0)) for control in controls]
-        messages += self._program_changes()
+        messages += self._program_changes() + self._standing.again()
         worth = [key for key in self._down.values() if key.sustains and key.end - position >= _WORTH]
         messages += [key.on for key in worth]
         self.clock.relocate(position)
@@ -260,6 +266,8 @@ class MidiOut:
             return self._clear(record)
         if turn is _Turn.PROGRAMS:
             return self._program_changes()
+        if turn is _Turn.TURN:
+            return self._standing.turn(self._channels[record.instrument], record.control, record.value)
         if record.kind is Kind.OVER:
             return self.clock.end(record.number)
         stopped = self.clock.halt()

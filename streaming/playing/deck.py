@@ -56,6 +56,7 @@ class Deck:
         end: sample at which it has ended (for the bed: begins again).
         gain, towards, slope: the fader, where it goes, and how far in a block.
         levels: (sample of the piece, gain_db) from where on notes are played at another level.
+        controls: of the parts of its notes.
         turning: what is turned while it plays; None: nothing.
         steering: what moves `trim_db`, the gain that brings the whole to its loudness; None for the bed.
     """
@@ -70,6 +71,7 @@ class Deck:
     slope: float = 0.0
     ended: bool = False
     levels: list[tuple[int, float]] = field(default_factory=list)
+    controls: tuple[Controls, ...] = ()
     turning: Turning | None = None
     steering: Steering | None = None
     trim_db: float = 0.0
@@ -90,6 +92,7 @@ class Deck:
 
     def turn(self, controls: Sequence[Controls], index: int) -> None:
         """Turn what the parts of the piece turn, the deck being the one of this index."""
+        self.controls = tuple(controls)
         self.turning = Turning(controls, index) if controls else None
 
 

@@ -8,7 +8,9 @@ from streaming.mixing.mixer import LATENCY_SAMPLES
 from streaming.notetape import NoteTape
 from streaming.playing.bed import BED
 from streaming.playing.deck import Begun, Changed, Deck, News, Over, Silent, Troubled
+from streaming.playing.hands import Hands
 from streaming.synthesis.synth import Strike
+from streaming.timeline import BLOCK_SAMPLES
 
 
 class Telling:
@@ -21,6 +23,7 @@ class Telling:
     def __init__(self) -> None:
         self.tape: NoteTape | None = None
         self._news: list[News] = []
+        self._hands = Hands()
 
     def take(self) -> list[News]:
         """Return what has happened since the last call."""
@@ -61,11 +64,14 @@ class Telling:
     # --- to those who play along -----------------------------------------------------
 
     def struck(self, strikes: Sequence[Strike], decks: Sequence[Deck | None], now: int) -> None:
-        """Tell of the notes of pieces that begin in a block; the bed is nobody's music."""
+        """Tell of the notes of pieces that begin in a block and of what they turn; the bed is nobody's music."""
         if self.tape is None:
             return
+        strikes = [strike for strike in strikes if strike.deck != BED]
+        for turn in self._hands.turned(strikes, decks, now, now + BLOCK_SAMPLES):
+            self.tape.turned(turn.sample, turn.instrument, turn.control, turn.value)
         for strike in strikes:
-            deck = decks[strike.deck] if strike.deck != BED else None
+            deck = decks[strike.deck]
             if deck is not None:
                 self.tape.struck(now + strike.offset, strike.length_samples, strike.note, strike.deck, deck.gain)
 

@@ -80,7 +80,7 @@ class Measured:
 
 def measure(playout: Playout, piece: Piece, room: str, programme: Ebur128, number: int) -> Measured:
     """Play a piece from silence to silence and return what was measured."""
-    playout.load(number, piece.notes, piece.duration_s, room=room)
+    playout.load(number, piece.notes, piece.duration_s, room=room, controls=piece.controls)
     playout.go(number)
     playout.step()
     meter = Ebur128()
@@ -122,7 +122,7 @@ def main() -> None:
     rows = []
     print(f"{'piece':40} {'s':>5} {'LUFS':>7} {'dBTP':>6} {'forecast':>9} {'trim':>6} {'dB/s':>5} {'limiter':>8}")
     for number, path in enumerate(options.midi, start=1):
-        piece = read_midi(path).piece
+        piece = read_midi(path, pedal=True, controls=True).piece
         if piece.duration_s > options.seconds:
             piece = replace(piece, notes=tuple(n for n in piece.notes if n.offset_s < options.seconds))
         found = measure(playout, piece, options.room, programme, number)
