@@ -8,9 +8,10 @@ What is used of aiortc's and aioice's inner parts is in this file, and its tests
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aioice.stun import TransactionError
@@ -71,16 +72,15 @@ class Wire:
         self._dtls = dtls
         self._ice = dtls.transport.iceGatherer._connection
 
-    def send(self, packet: bytes) -> None:
-        """Send an RTP packet; one that cannot be sent is lost, as on any network."""
+    def send(self, packets: Sequence[bytes]) -> None:
+        """Send RTP packets; what cannot be sent is lost, as on any network."""
         pair = self._ice._nominated.get(1)
         if pair is None or self._dtls.state != "connected":
             return
-        try:
-            data = self._dtls._tx_srtp.protect(packet)
-        except CipherError:
-            return
-        pair.protocol.transport.sendto(data, pair.remote_addr)
+        protect, sendto, address = self._dtls._tx_srtp.protect, pair.protocol.transport.sendto, pair.remote_addr
+        with contextlib.suppress(CipherError):
+            for packet in packets:
+                sendto(protect(packet), address)
 
     @property
     def backlog(self) -> int:
@@ -160,6 +160,7 @@ class Outlet:
         """
         last = len(burst.payloads) - 1
         timestamp = (self._origin + burst.timestamp) & 0xFFFFFFFF
+        ready: list[bytes] = []
         for index in range(start, len(burst.payloads) if end is None else end):
             marker = _MARKER if index == last else 0
             sequence = self._sequence
@@ -168,10 +169,11 @@ class Outlet:
             header += self._extension
             # The payload is every viewer's.
             self._kept[sequence % KEPT_PACKETS] = (sequence, header, payload)
-            self._wire.send(header + payload)
+            ready.append(header + payload)
             self._sequence = (sequence + 1) & 0xFFFF
             self._octets += len(payload)
             self.packets += 1
+        self._wire.send(ready)
         self._last = burst
 
     async def _report(self, packets: list[Any]) -> None:
@@ -192,10 +194,8 @@ class Outlet:
         self._on_heard()
         match packet:
             case RtcpRtpfbPacket(fmt=fmt, lost=lost) if fmt == RTCP_RTPFB_NACK:
-                for sequence in lost[:RESENT_AT_ONCE]:
-                    kept = self._kept[sequence % KEPT_PACKETS]
-                    if kept is not None and kept[0] == sequence:
-                        self._wire.send(kept[1] + kept[2])
+                found = [(sequence, self._kept[sequence % KEPT_PACKETS]) for sequence in lost[:RESENT_AT_ONCE]]
+                self._wire.send([kept[1] + kept[2] for sequence, kept in found if kept and kept[0] == sequence])
             case RtcpPsfbPacket(fmt=fmt) if fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
                 self._on_loss()
 

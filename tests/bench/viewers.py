@@ -2,9 +2,10 @@
 
     python -m tests.bench.viewers [--viewers 0 1 5 20] [--seconds 15] [--size 1280x720]
 
-The viewers connect by WHEP, decrypt, count and report what they have lost, and do not decode: twenty decoders do not
-fit on the machine. Beside it: a packet alone, that is a header, the cipher and the system call, in a loop. Prints a
-table and one line of JSON.
+The viewers connect by WHEP, decrypt and count, and do not decode: twenty decoders do not fit on the machine. Once the
+whole feed is measured, which on a busy machine leaves pictures out; then sending alone, with packets made before, our
+way and by aiortc's senders. Beside it a packet alone: a header, the cipher and the system call, in a loop. Prints
+tables and one line of JSON.
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ class Counter:
 
     def __init__(self, url: str) -> None:
         self.viewer = Viewer(url, decode=False)
-        self.packets = 0
         self.octets = 0
         # By stream: first and highest sequence number (the latter not wrapped), and how many came.
         self.streams: dict[int, list[int]] = {}
@@ -56,12 +56,16 @@ class Counter:
         self._report = asyncio.get_running_loop().create_task(self._reports(transport))
 
     async def _count(self, data: bytes, **_: int) -> None:
-        self.packets += 1
         self.octets += len(data)
         sequence, ssrc = int.from_bytes(data[2:4], "big"), int.from_bytes(data[8:12], "big")
         stream = self.streams.setdefault(ssrc, [sequence, sequence, 0])
         stream[1] += (sequence - stream[1] + 0x8000) % 0x10000 - 0x8000 if sequence != stream[1] & 0xFFFF else 0
         stream[2] += 1
+
+    @property
+    def sent(self) -> int:
+        """Packets that were sent to it, as far as it can tell."""
+        return sum(highest - first + 1 for first, highest, _ in self.streams.values())
 
     @property
     def lost(self) -> int:
@@ -89,21 +93,22 @@ async def watch(url: str, count: int) -> None:
     loop = asyncio.get_running_loop()
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
-    begun = [(counter.packets, counter.octets) for counter in counters]
+    begun = [(counter.sent, counter.octets) for counter in counters]
     began_s = time.monotonic()
     await loop.run_in_executor(None, sys.stdin.readline)
     seconds = time.monotonic() - began_s
-    packets = sum(counter.packets - before for counter, (before, _) in zip(counters, begun, strict=True))
+    # Sent, that is: a viewer that gets too little time loses some.
+    packets = sum(counter.sent - before for counter, (before, _) in zip(counters, begun, strict=True))
     octets = sum(counter.octets - before for counter, (_, before) in zip(counters, begun, strict=True))
     lost = sum(counter.lost for counter in counters)
     print(json.dumps({"packets_s": packets / seconds, "mbit_s": octets * 8e-6 / seconds, "lost": lost}), flush=True)
     os._exit(0)
 
 
-async def measure(house: House, count: int, seconds: float) -> dict[str, float]:
-    """Return what the feed takes while so many watch."""
-    feed = psutil.Process(house.worker.pid)
-    command = [sys.executable, "-m", "tests.bench.viewers", "--watch", house.url, str(count)]
+async def measure(url: str, pid: int, count: int, seconds: float) -> dict[str, float]:
+    """Return what a process takes while so many watch it."""
+    sender = psutil.Process(pid)
+    command = [sys.executable, "-m", "tests.bench.viewers", "--watch", url, str(count)]
     child = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin is not None
     assert child.stdout is not None
@@ -111,18 +116,29 @@ async def measure(house: House, count: int, seconds: float) -> dict[str, float]:
     await asyncio.sleep(SETTLE_S)
     child.stdin.write(b"\n")
     await child.stdin.drain()
-    before, began_s = feed.cpu_times(), time.monotonic()
-    dropped = house.status.dropped if house.status else 0
+    before, began_s = sender.cpu_times(), time.monotonic()
     await asyncio.sleep(seconds)
-    after, spent_s = feed.cpu_times(), time.monotonic() - began_s
+    after, spent_s = sender.cpu_times(), time.monotonic() - began_s
     child.stdin.write(b"\n")
     await child.stdin.drain()
     seen = json.loads(await child.stdout.readline())
     await child.wait()
-    await house.until(lambda status: status.viewers == 0, 15)
-    assert house.status is not None
     cpu = (after.user + after.system - before.user - before.system) / spent_s
-    return {"viewers": count, "cpu": cpu, "dropped": house.status.dropped - dropped, **seen}
+    return {"viewers": count, "cpu": cpu, **seen}
+
+
+async def fan_out(way: str, counts: list[int], seconds: float, size: str) -> list[dict[str, float]]:
+    """Return the figures of sending alone: packets made before go out in real time, to each number of viewers."""
+    rows = []
+    for count in counts:
+        command = [sys.executable, "-m", "tests.bench.fanout", way, "--size", size]
+        server = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+        assert server.stdout is not None
+        url = (await server.stdout.readline()).decode().strip()
+        rows.append(await measure(url, server.pid, count, seconds))
+        server.kill()
+        await server.wait()
+    return rows
 
 
 def packet_alone(size: int = 1150, count: int = 20000) -> float:
@@ -157,10 +173,31 @@ async def opened(size: str, most: int) -> AsyncIterator[House]:
         ring.close()
 
 
-async def run(counts: list[int], seconds: float, size: str) -> list[dict[str, float]]:
-    """Return the figures for each number of viewers."""
+async def on_air(counts: list[int], seconds: float, size: str) -> list[dict[str, float]]:
+    """Return the figures of the whole feed, which draws and encodes as soon as somebody watches."""
+    rows = []
     async with opened(size, max(counts)) as house:
-        return [await measure(house, count, seconds) for count in counts]
+        for count in counts:
+            frames = house.status.dropped if house.status else 0
+            row = await measure(house.url, house.worker.pid, count, seconds)
+            status = await house.until(lambda status: status.viewers == 0, 15)
+            rows.append({**row, "dropped": status.dropped - frames})
+    return rows
+
+
+def table(name: str, rows: list[dict[str, float]]) -> None:
+    """Print figures, and what each viewer and each packet adds to the row before the first viewers."""
+    first = rows[0]
+    print(f"\n{name}")
+    print(f"{'viewers':>8} {'CPU':>7} {'packets/s':>10} {'Mbit/s':>7} {'lost':>5} {'% each':>7} {'us/packet':>10}")
+    for row in rows:
+        more, packets = row["viewers"] - first["viewers"], row["packets_s"] - first["packets_s"]
+        row["cpu_each"] = (row["cpu"] - first["cpu"]) / more if more else 0.0
+        row["us_per_packet"] = (row["cpu"] - first["cpu"]) / packets * 1e6 if packets else 0.0
+        print(
+            f"{row['viewers']:>8.0f} {row['cpu']:>7.1%} {row['packets_s']:>10.0f} {row['mbit_s']:>7.1f} "
+            f"{row['lost']:>5.0f} {row['cpu_each']:>7.2%} {row['us_per_packet']:>10.1f}"
+        )
 
 
 def main() -> None:
@@ -176,24 +213,17 @@ def main() -> None:
         return
     if not green(TESTS):
         raise SystemExit(f"{', '.join(TESTS)} fail: nothing is measured")
-    rows = asyncio.run(run(got.viewers, got.seconds, got.size))
+    tables = {
+        "the feed, drawing and encoding": asyncio.run(on_air(got.viewers, got.seconds, got.size)),
+        "sending alone, our way": asyncio.run(fan_out("ours", got.viewers, got.seconds, got.size)),
+        "sending alone, aiortc's senders": asyncio.run(fan_out("aiortc", got.viewers, got.seconds, got.size)),
+    }
     alone_us = packet_alone()
     print(described(1))
-    print(f"{'viewers':>8} {'feed CPU':>9} {'packets/s':>10} {'Mbit/s':>7} {'lost':>6} {'% each':>7} {'us/packet':>10}")
-    first = next((row for row in rows if row["viewers"] == 1), None)
-    for row in rows:
-        more = row["viewers"] - 1
-        each = per_packet = float("nan")
-        if first and more > 0:
-            each = (row["cpu"] - first["cpu"]) / more
-            per_packet = (row["cpu"] - first["cpu"]) / (row["packets_s"] - first["packets_s"]) * 1e6
-        row["cpu_each"], row["us_per_packet"] = each, per_packet
-        print(
-            f"{row['viewers']:>8.0f} {row['cpu']:>8.1%} {row['packets_s']:>10.0f} {row['mbit_s']:>7.1f} "
-            f"{row['lost']:>6.0f} {each:>7.2%} {per_packet:>10.1f}"
-        )
-    print(f"a packet alone (header, AES-256-GCM, sendto): {alone_us:.1f} us")
-    print(json.dumps({"bench": "viewers", "size": got.size, "rows": rows, "packet_alone_us": alone_us, **facts(1)}))
+    for name, rows in tables.items():
+        table(name, rows)
+    print(f"\na packet alone (header, AES-256-GCM, sendto): {alone_us:.1f} us")
+    print(json.dumps({"bench": "viewers", "size": got.size, **tables, "packet_alone_us": alone_us, **facts(1)}))
 
 
 if __name__ == "__main__":
