@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 
 import aiohttp
 import aioice.ice
+import aioice.stun
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.packet import Packet
@@ -26,9 +27,12 @@ from streaming.publishing.parcels import SAMPLE_RATE, Origin, Parcel
 
 ANSWER_S = 8.0
 CONNECT_S = 10.0
+# The request counts, not the answer.
+LEAVE_S = 0.3
 REPORT_EVERY_S = 0.1
-# Asked so often, three times without an answer (half a second each): 2.3 s at most.
+# Asked so often, three times without an answer in time: 2 s at most. A lost packet or two are no fault.
 CONSENT_EVERY_S = 0.2
+CONSENT_ANSWER_S = 0.4
 CONSENT_FAILURES = 3
 _QUEUE = 64
 _CODECS: dict[Literal["video", "audio"], str] = {"video": "video/h264", "audio": "audio/opus"}
@@ -68,6 +72,7 @@ async def publish(job: Job, parcels: AsyncIterator[Parcel], teller: Teller) -> N
     # This process is for one connection alone.
     aioice.ice.CONSENT_INTERVAL = CONSENT_EVERY_S  # type: ignore[assignment]
     aioice.ice.CONSENT_FAILURES = CONSENT_FAILURES
+    aioice.stun.RETRY_RTO = CONSENT_ANSWER_S
     tracks = {kind: _Track(kind) for kind in _CODECS}
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     wishes: list[None] = []
@@ -85,12 +90,13 @@ async def publish(job: Job, parcels: AsyncIterator[Parcel], teller: Teller) -> N
                 raise PublishError(f"its answer cannot be used ({type(error).__name__})") from None
             await _connected(peer)
             await _send(job, parcels, teller, peer, tracks, wishes)
-        finally:
+            # After a fault nobody is there to say goodbye to; the process ends with it.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(peer.close(), 0.3)
+                await asyncio.wait_for(peer.close(), 0.5)
+        finally:
             if resource:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    await session.delete(resource, headers=headers, timeout=aiohttp.ClientTimeout(1.0))
+                    await session.delete(resource, headers=headers, timeout=aiohttp.ClientTimeout(LEAVE_S))
 
 
 async def _offer(peer: RTCPeerConnection, tracks: dict[Any, _Track], want_keyframe: Callable[[], None]) -> str:
