@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
+from model.instruments import BY_NAME
 from model.notes import Note
 from streaming.timeline import to_samples, to_seconds
+
+
+class Sounding(Protocol):
+    """A note at work."""
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """Instrument, pitch and deck."""
+
+    @property
+    def started(self) -> int:
+        """Sample at which it began."""
+
+
+S = TypeVar("S", bound=Sounding)
 
 
 def joined(before: Sequence[Note], after: Sequence[Note], at: int) -> tuple[Note, ...]:
@@ -34,3 +51,21 @@ def _gone_on(note: Note, new: Note | None, at: int) -> Note:
     if to_samples(note.offset_s) <= at:
         return note
     return replace(note, duration_s=to_seconds(at) - note.onset_s)
+
+
+def ended(
+    sounding: Iterable[S], deck: int, ends: Mapping[tuple[int, int, str], int], now: int
+) -> Iterator[tuple[S, int]]:
+    """Yield the notes at work that end elsewhere by now, and where; drums ring out.
+
+    Args:
+        sounding: all that sound.
+        deck: whose notes are meant.
+        ends: (sample of the beginning, pitch, instrument) of a note to the sample of its new end.
+        now: what was to end before ends here.
+    """
+    for note in sounding:
+        instrument, pitch, of_deck = note.key
+        end = ends.get((note.started, pitch, instrument))
+        if of_deck == deck and end is not None and BY_NAME[instrument].sustains:
+            yield note, max(end, now)

@@ -20,6 +20,7 @@ from model.instruments import BY_NAME, INSTRUMENTS
 from streaming.errors import SoundFontError
 from streaming.mixing.calibration import levels_of
 from streaming.mixing.levels import Levels
+from streaming.performing import splice
 from streaming.performing.turning import Turned
 from streaming.soundfonts.fluid import CHUNK_SAMPLES, Font, Outputs, Player
 from streaming.soundfonts.levels import matched, name_of
@@ -191,11 +192,8 @@ class SampledOrchestra:
             deck: whose.
             ends: (sample of the beginning, pitch, instrument) of a note to the sample of its new end.
         """
-        for sounding in self._sounding:
-            instrument, pitch, of_deck = sounding.key
-            end = ends.get((sounding.started, pitch, instrument))
-            if of_deck == deck and end is not None and BY_NAME[instrument].sustains:
-                self._let_go(sounding, max(end, self.sample))
+        for sounding, end in splice.ended(self._sounding, deck, ends, self.sample):
+            self._let_go(sounding, end)
 
     def process(self, strikes: Sequence[Strike] = ()) -> NDArray[np.float32]:
         """Make the next block.

@@ -16,6 +16,7 @@ from model.notes import Note
 from streaming.errors import SynthError
 from streaming.patches import Library, Patch, library, zone_of
 from streaming.patches.recipe import DrumSound
+from streaming.performing import splice
 from streaming.performing.lanes import Lane
 from streaming.performing.turning import Turned
 from streaming.synthesis.bank import tables
@@ -184,12 +185,9 @@ class Orchestra:
             deck: whose.
             ends: (sample of the beginning, pitch, instrument) of a note to the sample of its new end.
         """
-        for sounding in self._sounding:
-            instrument, pitch, of_deck = sounding.key
-            end = ends.get((sounding.started, pitch, instrument))
+        for sounding, end in splice.ended(self._sounding, deck, ends, self.sample):
             # Whichever end comes first is the one that counts.
-            if of_deck == deck and end is not None and BY_NAME[instrument].sustains:
-                self._push(max(end, self.sample), False, sounding)
+            self._push(end, False, sounding)
 
     def process(self, strikes: Sequence[Strike] = ()) -> NDArray[np.float32]:
         """Make the next block.
