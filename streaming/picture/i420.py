@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import av
 import numpy as np
 from numpy.typing import NDArray
@@ -38,23 +36,6 @@ class Planes:
         chroma = (slice(top // 2, bottom // 2), slice(left // 2, right // 2))
         self.u[chroma] = u
         self.v[chroma] = v
-
-    def fade_in(self, row: int, count: int, colour: tuple[int, int, int]) -> None:
-        """Let the picture come out of a colour over `count` rows from `row` on; both even."""
-        slices = (
-            self.y[row : row + count],
-            self.u[row // 2 : (row + count) // 2],
-            self.v[row // 2 : (row + count) // 2],
-        )
-        for plane, value in zip(slices, yuv(colour), strict=True):
-            weight = _ramp(len(plane))
-            plane[:] = (plane * weight + value * (256 - weight)) >> 8
-
-
-@cache
-def _ramp(rows: int) -> NDArray[np.uint16]:
-    """Weights from 0 to 256 (both left out) as a column, one a row."""
-    return np.linspace(0, 256, rows + 2)[1:-1].astype(np.uint16)[:, None]
 
 
 def yuv(colour: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,9 @@ _BLACK = frozenset({1, 3, 6, 8, 10})
 _BLACK_SHIFT = {1: -0.10, 3: 0.10, 6: -0.13, 8: 0.0, 10: 0.13}
 _BLACK_WIDTH = 0.58
 _BLACK_LENGTH = 0.62
+_SHADES = 5
+_KEPT_LIT = 1024
+_UNSCALED = skia.SamplingOptions()
 
 # Drums play on pads at the left of the keyboard: name, General MIDI keys.
 PADS: tuple[tuple[str, frozenset[int]], ...] = (
@@ -79,6 +83,9 @@ class Keyboard:
         self._white_width = (width - self._left) / len(whites)
         self._white_index = {pitch: i for i, pitch in enumerate(whites)}
         self._shapes = {pitch: self._shape(pitch) for pitch in range(self.low, self.high + 1)}
+        self._lanes: dict[int, Lane] = {}
+        self._lit: dict[tuple[int, Rgb, int], tuple[skia.Image, int, int]] = {}
+        self._paint = skia.Paint()
         self.picture = self._draw()
 
     def fits(self, notes: tuple[Note, ...]) -> bool:
@@ -93,10 +100,13 @@ class Keyboard:
         """Return the column a note falls in."""
         if note.instrument == "drums":
             return Lane(self._pad_width * pad_of(note.pitch) + 2.0, self._pad_width - 4.0)
-        pitch = min(max(note.pitch, self.low), self.high)
-        left, right = self.key_edges(pitch)
-        inset = 0.0 if is_black(pitch) else (right - left) * 0.13
-        return Lane(left + inset, right - left - 2 * inset)
+        lane = self._lanes.get(note.pitch)
+        if lane is None:
+            pitch = min(max(note.pitch, self.low), self.high)
+            left, right = self.key_edges(pitch)
+            inset = 0.0 if is_black(pitch) else (right - left) * 0.13
+            lane = self._lanes[note.pitch] = Lane(left + inset, right - left - 2 * inset)
+        return lane
 
     def key_edges(self, pitch: int) -> tuple[float, float]:
         """Return x of the left and right edge of a key in pixels."""
@@ -126,24 +136,40 @@ class Keyboard:
             colour: of its instrument.
             amount: 0 (dark) to 1 (just struck).
         """
-        paint = skia.Paint(AntiAlias=True)
-        if note.instrument == "drums":
-            lane = self.lane(note)
-            paint.setColor(ink(mix(colour, self._theme.colours.light, self._lift * amount), amount))
-            canvas.drawRoundRect(self._pad_rect(lane), 4, 4, paint)
-            return
-        pitch = min(max(note.pitch, self.low), self.high)
-        bottom = self.top + self.height * (_BLACK_LENGTH if is_black(pitch) else 1.0)
-        paint.setShader(
-            skia.GradientShader.MakeLinear(
-                [skia.Point(0, self.top), skia.Point(0, bottom)],
-                [
-                    ink(mix(colour, self._theme.colours.light, self._lift * amount), amount),
-                    ink(colour, 0.85 * amount),
-                ],
-            )
-        )
-        canvas.drawPath(self._shapes[pitch], paint)
+        drums = note.instrument == "drums"
+        place = -1 - pad_of(note.pitch) if drums else min(max(note.pitch, self.low), self.high)
+        # Few shades, each drawn once: laid over, it costs a fifth of drawing it.
+        key = (place, colour, math.ceil(_SHADES * amount))
+        lit = self._lit.get(key)
+        if lit is None:
+            if len(self._lit) >= _KEPT_LIT:
+                self._lit.clear()
+            lit = self._lit[key] = self._draw_lit(*key)
+        image, x, y = lit
+        self._paint.setAlphaf(amount)
+        canvas.drawImage(image, x, y, _UNSCALED, self._paint)
+
+    def _draw_lit(self, place: int, colour: Rgb, shade: int) -> tuple[skia.Image, int, int]:
+        """Draw a lit key, or a pad (below 0), and where it lies."""
+        bright = mix(colour, self._theme.colours.light, self._lift * shade / _SHADES)
+        paint = skia.Paint(AntiAlias=True, Color=ink(bright))
+        path = skia.Path()
+        if place < 0:
+            lane = Lane(self._pad_width * (-1 - place) + 2.0, self._pad_width - 4.0)
+            path.addRoundRect(self._pad_rect(lane), 4, 4)
+        else:
+            path = self._shapes[place]
+            length = _BLACK_LENGTH if is_black(place) else 1.0
+            ends = [skia.Point(0, self.top), skia.Point(0, self.top + self.height * length)]
+            paint.setShader(skia.GradientShader.MakeLinear(ends, [ink(bright), ink(colour, 0.85)]))
+        bounds = path.getBounds()
+        x, y = math.floor(bounds.left()), math.floor(bounds.top())
+        surface = skia.Surface(max(1, math.ceil(bounds.right()) - x), max(1, math.ceil(bounds.bottom()) - y))
+        canvas = surface.getCanvas()
+        canvas.clear(0)
+        canvas.translate(-x, -y)
+        canvas.drawPath(path, paint)
+        return surface.makeImageSnapshot(), x, y
 
     def _pad_rect(self, lane: Lane) -> skia.Rect:
         return skia.Rect.MakeXYWH(lane.x, self.top + self.height * 0.10, lane.width, self.height * 0.78)

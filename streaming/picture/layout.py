@@ -91,7 +91,7 @@ class Layout:
             keyboard=keyboard,
             footer=footer,
             playhead=playhead,
-            zone=max(header, playhead - even(100 * unit)),
+            zone=max(header, playhead - even(88 * unit)),
             step=step,
             every=every,
             pixels_per_s=step * fps / every,

@@ -106,7 +106,7 @@ class Lamp:
         for light in lights:
             lane = keyboard.lane(light.note)
             # Few sizes, so that the sprites are drawn once and kept: unscaled they cost a third.
-            reach = (26 + 5 * math.ceil(6 * light.amount)) * crowd * self._look.layout.unit
+            reach = (17 + 5.5 * math.ceil(6 * light.amount)) * crowd * self._look.layout.unit
             sprite = self._sprite(light.colour, even(lane.width + 1.6 * reach), even(2.2 * reach))
             left = round(lane.x + (lane.width - sprite.width()) / 2)
             paint.setAlphaf(1.25 * strength * light.amount * (0.35 + 0.45 * light.note.velocity / 127))
@@ -146,7 +146,7 @@ def _draw_bloom(colour: Rgb, light: Rgb, width: int, height: int, *, paper: bool
         stops = [ink(colour, 0.6), ink(colour, 0.34), ink(colour, 0.1), ink(colour, 0)]
     else:
         stops = [ink(mix(colour, light, 0.6)), ink(colour, 0.45), ink(colour, 0.12), ink(colour, 0)]
-    shader = skia.GradientShader.MakeRadial(skia.Point(0, 0), 1, stops, [0.0, 0.25, 0.6, 1.0])
+    shader = skia.GradientShader.MakeRadial(skia.Point(0, 0), 1, stops, [0.0, 0.27, 0.66, 1.0])
     canvas = surface.getCanvas()
     canvas.clear(0)
     canvas.translate(width / 2, height / 2)

@@ -58,6 +58,7 @@ class Spectrum:
         octaves = np.log2(np.geomspace(1.0, HIGHEST_HZ / LOWEST_HZ, BANDS))
         self._lift_db = _TILT_DB * octaves
         self._fall = _FALL_PER_S / fps
+        self._total = np.zeros(_WINDOW // 2 + 2)
         self.bands = np.zeros(BANDS)
 
     def hear(self, sound: NDArray[np.float32] | None) -> NDArray[np.float64]:
@@ -66,13 +67,19 @@ class Spectrum:
         Args:
             sound: of one picture, float32 [n, 2]; None: silence.
         """
-        new = np.zeros(SAMPLE_RATE // 30, np.float32) if sound is None else sound.mean(axis=1)[-_WINDOW:]
-        self._heard = np.concatenate((self._heard[len(new) :], new))
-        if not np.isfinite(new).all():
-            self._heard[:] = 0
-        power = np.square(np.abs(np.fft.rfft(self._heard * self._window)) * (4 / _WINDOW))
-        total = np.concatenate(([0.0], np.cumsum(power)))
-        bands = (total[self._edges] - total[self._first]) + 1e-12
+        if sound is None or not len(sound):
+            sound = np.zeros((SAMPLE_RATE // 30, 2), np.float32)
+        new = sound[-_WINDOW:]
+        keep = _WINDOW - len(new)
+        self._heard[:keep] = self._heard[len(new) :]
+        np.add(new[:, 0], new[:, 1], out=self._heard[keep:])
+        lines = np.fft.rfft(self._heard * self._window)
+        # Sums of neighbouring lines as differences of one running sum.
+        np.cumsum(lines.real**2 + lines.imag**2, out=self._total[1:])
+        bands = self._total[self._edges] - self._total[self._first]
+        if not np.isfinite(self._total[-1]):
+            self._heard[:] = bands[:] = 0
+        bands = np.maximum(bands, 0) * (2 / _WINDOW) ** 2 + 1e-12
         heights = (10 * np.log10(bands) + self._lift_db - _TOP_DB) / _SPAN_DB + 1
         self.bands = np.clip(np.maximum(heights, self.bands - self._fall), 0.0, 1.0)
         return self.bands
@@ -104,6 +111,19 @@ class Meters:
             self._bar = max(4, 2 * math.floor((self._level_left - 26 * u - even(18 * u)) / BANDS / 2))
             self.left = even(26 * u)
         self._mask = np.arange(BANDS * self._bar) % max(1, self._bar) < self._bar - 2
+        self._rows = np.arange(self.height)[::-1, None]
+        # Of each plane: which, how much smaller, the colours of bars from top to bottom, and of what is behind.
+        soft = mix(self._colours.panel, self._colours.accent, 0.55)
+        lower, upper, dark = yuv(soft), yuv(self._colours.accent), yuv(self._colours.panel)
+        self._tints = [
+            (
+                plane,
+                half,
+                np.linspace(upper[plane], lower[plane], self.height // half)[:, None].astype(np.uint8),
+                np.uint8(dark[plane]),
+            )
+            for plane, half in ((0, 1), (1, 2), (2, 2))
+        ]
         self._fits = layout.footer > 0 and self.left > 0 and self.height >= 4
 
     def forget(self) -> None:
@@ -136,14 +156,10 @@ class Meters:
     def _draw_bands(self, planes: Planes, bands: NDArray[np.float64]) -> None:
         # At least a line, so that silence is seen as silence.
         heights = np.repeat(np.maximum(2, 2 * np.round(bands * self.height / 2)), self._bar)
-        rows = np.arange(self.height)[::-1, None]
-        lit = (rows < heights) & self._mask
-        soft, strong = mix(self._colours.panel, self._colours.accent, 0.55), self._colours.accent
-        lower, upper, dark = yuv(soft), yuv(strong), yuv(self._colours.panel)
-        for plane, index, half in ((planes.y, 0, 1), (planes.u, 1, 2), (planes.v, 2, 2)):
-            ramp = np.linspace(upper[index], lower[index], self.height // half)[:, None]
-            part = plane[
+        lit = (self._rows < heights) & self._mask
+        for plane, half, ramp, dark in self._tints:
+            part = (planes.y, planes.u, planes.v)[plane][
                 self.top // half : (self.top + self.height) // half,
                 self.left // half : (self.left + len(self._mask)) // half,
             ]
-            part[:] = np.where(lit[::half, ::half], ramp, dark[index])
+            part[:] = np.where(lit[::half, ::half], ramp, dark)

@@ -29,7 +29,7 @@ from streaming.picture.rolltiles import TILE_ROWS, RollTiles
 from streaming.picture.scene import BED, NOTHING, Coming, Scene
 from streaming.picture.scoreimage import draw_score
 from streaming.picture.slate import Slate
-from streaming.picture.sprite import Sheet
+from streaming.picture.sprite import Sheet, Sprite
 from streaming.picture.theme import Theme, ink, mix
 from streaming.picture.themefile import read_theme
 
@@ -98,7 +98,10 @@ class PianoRoll:
         self._slate = Slate(self.look)
         self._spectrum = Spectrum(fps)
         self._meters = Meters(self.look)
-        self._fade = 0 if theme.transparent else even(44 * layout.unit)
+        self._empty_zone = np.full((layout.playhead - layout.zone, width, 4), 255, np.uint8)
+        self._empty_zone[..., :3] = theme.colours.background
+        # Notes come out of the header, where there is one and it hides nothing that lies behind.
+        self._veil = None if theme.transparent or not layout.header else _veil(width, even(38 * layout.unit), theme)
 
     def prepare(self, scene: Scene, position_s: float = 0.0) -> None:
         """Lay a scene out before its first frame is due; may be called from another thread.
@@ -192,7 +195,7 @@ class PianoRoll:
     def _compose_slate(self, coming: Coming, position_s: float) -> None:
         self._drawn.pop("top", None)
         self._slate.draw(self._sheet, coming, position_s)
-        self._rgba[self.layout.zone : self.layout.playhead, :, :3] = self.look.theme.colours.background
+        self._rgba[self.layout.zone : self.layout.playhead] = self._empty_zone
 
     def _compose_roll(self, tiles: RollTiles, scroll: int) -> None:
         layout = self.layout
@@ -209,8 +212,8 @@ class PianoRoll:
             else:
                 self._rgba[y : y + count] = tile.rgba[first : first + count]
             y += count
-        if self._fade and layout.header:
-            self._planes.fade_in(layout.header, self._fade, self.look.theme.colours.panel)
+        if self._veil is not None:
+            self._veil.lay(self._sheet, 0, layout.header)
 
     def _compose_progress(self, fraction: float) -> None:
         if not self.layout.header:
@@ -282,3 +285,15 @@ class PianoRoll:
             return True
         self._drawn[what] = key
         return False
+
+
+def _veil(width: int, height: int, theme: Theme) -> Sprite:
+    """What notes come out of: the panel, fading downwards."""
+
+    def draw(canvas: skia.Canvas) -> None:
+        ends = [skia.Point(0, 0), skia.Point(0, height)]
+        panel = theme.colours.panel
+        shader = skia.GradientShader.MakeLinear(ends, [ink(panel), ink(panel, 0)])
+        canvas.drawPaint(skia.Paint(Shader=shader))
+
+    return Sprite(width, height, draw)

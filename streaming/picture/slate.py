@@ -12,13 +12,14 @@ import skia
 from model.instruments import INSTRUMENTS
 from streaming.picture.cards import THANKS
 from streaming.picture.i420 import Planes, from_rgba
+from streaming.picture.layout import even
 from streaming.picture.overlay import Look, coming_line
 from streaming.picture.scene import Coming
 from streaming.picture.sprite import Sheet, Sprite
 from streaming.picture.theme import ink
 
 HEADLINE = "Back in a moment"
-_LIGHTS = 26
+_LIGHTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,9 @@ class Slate:
     def __init__(self, look: Look) -> None:
         self._look = look
         layout = look.layout
-        self._stage: Planes | None = None
-        self._words: tuple[Coming, Sprite] | None = None
+        # The stage with its words, drawn anew when these change.
+        self._stage: tuple[Coming, Planes] | None = None
+        self._words = (0, 0, 0, 0)
         dice = random.Random(7)
         names = [i.name for i in INSTRUMENTS][:6]
         self._sprites = [self._light(look.theme.instrument(name)) for name in names]
@@ -61,16 +63,11 @@ class Slate:
             coming: what is waited for.
             position_s: any running time.
         """
-        if self._stage is None:
-            self._stage = self._draw_stage()
-        sheet.planes.paste(self._stage, 0, 0, self._height)
+        if self._stage is None or self._stage[0] != coming:
+            self._stage = (coming, self._draw_stage(coming))
+        sheet.planes.paste(self._stage[1], 0, 0, self._height)
         if not self._look.theme.transparent:
             self._rise(sheet, position_s)
-        if self._words is None or self._words[0] != coming:
-            self._words = (coming, self._draw_words(coming))
-        words, layout = self._words[1], self._look.layout
-        x, y = (layout.width - words.width) // 2, (layout.playhead - words.height) // 2
-        words.lay(sheet, x - x % 2, y - y % 2)
 
     def _rise(self, sheet: Sheet, position_s: float) -> None:
         layout = self._look.layout
@@ -85,7 +82,10 @@ class Slate:
             y = (1 - part) * (self._height + sprite.height) - sprite.height
             # They come out of the keys and are gone before the top.
             opacity = 0.75 * min(1.0, 5 * part) * min(1.0, 2.2 * (1 - part))
-            if 0 <= x <= layout.width - sprite.width and y <= self._height - sprite.height:
+            left, top, right, bottom = self._words
+            # Behind the words, where they meet them.
+            hidden = left - sprite.width < x < right and top - sprite.height < y < bottom
+            if 0 <= x <= layout.width - sprite.width and y <= self._height - sprite.height and not hidden:
                 sprite.lay(sheet, 2 * round(x / 2), 2 * round(y / 2), opacity)
 
     def _light(self, colour: tuple[int, int, int]) -> Sprite:
@@ -99,7 +99,7 @@ class Slate:
 
         return Sprite(size, size, draw)
 
-    def _draw_stage(self) -> Planes:
+    def _draw_stage(self, coming: Coming) -> Planes:
         layout, colours = self._look.layout, self._look.theme.colours
         rgba = np.zeros((self._height, layout.width, 4), np.uint8)
         canvas = skia.Canvas(rgba, colorType=skia.kRGBA_8888_ColorType)
@@ -115,6 +115,10 @@ class Slate:
         canvas.drawPaint(skia.Paint(Shader=shader, Dither=True))
         planes = Planes(self._height, layout.width)
         from_rgba(rgba, planes)
+        words = self._draw_words(coming)
+        x, y = even((layout.width - words.width) / 2), even((layout.playhead - words.height) / 2)
+        self._words = (x, y, x + words.width, y + words.height)
+        words.lay(Sheet(planes), x, y)
         return planes
 
     def _draw_words(self, coming: Coming) -> Sprite:

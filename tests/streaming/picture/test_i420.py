@@ -69,17 +69,6 @@ def test_pasting_moves_luma_and_chroma_together() -> None:
     assert (target.y[12:] == 9).all()
 
 
-def test_a_fade_runs_evenly_from_the_colour_to_the_picture() -> None:
-    planes = Planes(64, 16)
-    planes.fill(0, 0, 16, 64, (255, 255, 255))
-    planes.fade_in(0, 48, (0, 0, 0))
-    column = planes.y[:, 0].astype(int)
-    assert (np.diff(column) >= 0).all()
-    assert column[0] < 30
-    assert column[24] == pytest.approx((16 + 235) / 2, abs=6)
-    assert (column[48:] == 235).all()
-
-
 @pytest.mark.parametrize("colour", read_theme().instruments.values())
 def test_a_picture_is_shown_in_the_colours_it_was_drawn_in(colour: Rgb) -> None:
     planes = Planes(8, 32)
