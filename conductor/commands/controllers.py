@@ -76,7 +76,8 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run_list(args: argparse.Namespace) -> int:
     """List ports and maps; none is no error."""
-    from conductor.controllers.reading import read_map, shipped
+    from conductor.controllers.reading import read_map
+    from conductor.controllers.shelf import shipped
     from conductor.controllers.table import VERBS
     from streaming.midi.heldport import chosen
     from streaming.midi.ports import SystemInPorts
@@ -103,7 +104,8 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """Tell what maps do."""
-    from conductor.controllers.reading import find_map, read_maps
+    from conductor.controllers.reading import read_maps
+    from conductor.controllers.shelf import find_map
     from conductor.controllers.table import VERBS
 
     maps = read_maps([find_map(name, Path()) for name in args.maps], VERBS)
@@ -138,7 +140,8 @@ def run_monitor(args: argparse.Namespace) -> int:
     """Print what comes, until the time is over or somebody ends it."""
     from conductor.controllers.hearing import hearing
     from conductor.controllers.message import heard
-    from conductor.controllers.reading import find_map, read_map
+    from conductor.controllers.reading import read_map
+    from conductor.controllers.shelf import find_map
     from conductor.controllers.surface import Surface
     from conductor.controllers.table import VERBS
 

@@ -17,6 +17,8 @@ from conductor.stage import DEFAULT_OBS, RunFolder, ShowOptions, check_options, 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from conductor.controllers.plan import ControllerMap
+
 LOG_NAME = "show.log"
 
 
@@ -59,7 +61,9 @@ def _size(text: str) -> tuple[int, int]:
 
 def run_check(args: argparse.Namespace) -> int:
     """Print a summary of the setlist."""
-    print(summary(load_setlist(args.setlist)))
+    setlist = load_setlist(args.setlist)
+    maps_of(setlist)
+    print(summary(setlist))
     return 0
 
 
@@ -121,10 +125,12 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
     """
     # Imported here: `check` needs none of it.
     from conductor.console.server import Console
+    from conductor.controllers.operating import Controllers
     from conductor.library import Library
     from conductor.logs import Terminal, log_to, stop_logging
     from conductor.show import Show
 
+    maps = maps_of(setlist)
     run = RunFolder(options.data)
     try:
         check_options(options, inhabited=run.inhabited())
@@ -135,7 +141,7 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
     log = options.data / LOG_NAME
     handler = log_to(log, debug=options.debug)
     terminal = Terminal()
-    console = None
+    console = controllers = None
     try:
         show = Show(setlist, options, library, run, terminal, obs=make_obs(options, setlist.obs))
         terminal.say(f"{setlist.title}: {len(setlist.cues)} cues{', then without end' if setlist.endless else ''}")
@@ -150,17 +156,34 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
             terminal.warn(line)
         if warning := check_space(options.data):
             terminal.warn(warning)
+        if maps and not options.fast:
+            controllers = Controllers(show, maps)
+            controllers.start()
         await show.run()
         return 0
     except Exception as error:
         error.add_note(f"the log is {log}")
         raise
     finally:
+        if controllers:
+            controllers.close()
         if console:
             await console.stop()
         library.close()
         run.close()
         stop_logging(handler)
+
+
+def maps_of(setlist: Setlist) -> list[ControllerMap]:
+    """Return the maps of the controllers that a setlist names.
+
+    Raises:
+        MapError: all their mistakes, each with its place.
+    """
+    from conductor.controllers.reading import read_maps
+    from conductor.controllers.table import VERBS
+
+    return read_maps(setlist.controllers, VERBS)
 
 
 def make_obs(options: ShowOptions, plan: ObsPlan) -> Obs | None:

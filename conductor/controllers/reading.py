@@ -11,39 +11,11 @@ from conductor.controllers.controls import ControlReader
 from conductor.controllers.plan import Button, ControllerMap, Dial
 from conductor.controllers.table import Verbs
 from conductor.errors import MapError
-from streaming.yamlmarks import MarkedYaml, nearest, plain, read_marked
+from streaming.yamlmarks import MarkedYaml, plain, read_marked
 
-SHIPPED = Path(__file__).with_name("maps")
 _TOP = ("version", "name", "port", "lights", "channel", "debounce", "hello", "goodbye", "shapes", "controls")
 _MOST_CONTROLS = 1024
 _NO_LIGHTS = "none"
-
-
-def shipped() -> dict[str, Path]:
-    """Return the maps that come with the program, by name."""
-    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
-
-
-def find_map(name: str, folder: Path) -> Path:
-    """Return the file of a map: a path, or the name of one that comes with the program.
-
-    Args:
-        name: as a setlist or a command line gives it.
-        folder: where paths begin.
-
-    Raises:
-        MapError: there is none; says what was meant perhaps.
-    """
-    path = folder / name
-    if path.is_file():
-        return path
-    known = shipped()
-    if name in known:
-        return known[name]
-    beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-    found = nearest(path.name, [*known, *beside])
-    hint = f' - did you mean "{found[0]}"?' if found else f" - maps that come with the program: {', '.join(known)}"
-    raise MapError(f"{path}: there is no such map{hint}")
 
 
 def read_map(path: Path, verbs: Verbs) -> ControllerMap:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class _Said(BaseModel):
@@ -24,10 +24,17 @@ class _Fade(_Said):
     seconds: Annotated[float, Field(gt=0, le=60)] = 4.0
 
 
+_Level = Literal["low", "mid", "high"]
+
+
 class _Change(_Said):
     style: str | None = None
-    energy: Annotated[float, Field(ge=1, le=127)] | None = None
-    density: Annotated[float, Field(ge=0, le=60)] | None = None
+    instruments: list[str] | None = None
+    energy: Annotated[float, Field(ge=1, le=127)] | _Level | None = None
+    density: Annotated[float, Field(ge=0.5, le=30)] | _Level | None = None
+    key: str | None = None
+    tempo_bpm: Annotated[float, Field(ge=20, le=250)] | None = None
+    duration_s: Annotated[float, Field(ge=5, le=1800)] | None = None
 
 
 class _OnOff(_Said):
@@ -65,8 +72,6 @@ def arguments_of(verb: type[BaseModel]) -> list[str]:
 
 def wrong_of(verb: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong with the arguments of a verb, by argument; nothing is left out of it for want of others."""
-    from pydantic import ValidationError
-
     try:
         verb.model_validate(dict(arguments))
     except ValidationError as error:

@@ -6,6 +6,7 @@ import re
 import zlib
 from pathlib import Path
 
+from conductor.controllers.shelf import find_map
 from conductor.setlist.banks import bank_of
 from conductor.setlist.look import theme_of
 from conductor.setlist.obsparts import obs_of
@@ -102,8 +103,9 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
     stream = destinations_of(parts.stream, path.parent)
     title, ahead, midi = parts.show.title, parts.show.ahead, _midi(parts.midi)
     patches, theme = folder_of(parts.sound.patches, path.parent), theme_of(parts.show.theme, path.parent)
+    obs, controllers = obs_of(parts.obs), tuple(find_map(name, path.parent) for name in parts.controllers)
     return Setlist(
-        title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches, obs_of(parts.obs), theme
+        title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches, obs, theme, controllers
     )
 
 

@@ -156,6 +156,7 @@ class SetlistPart(Part):
     obs: ObsPart = ObsPart()
     webrtc: WebrtcPart | None = None
     stream: Destinations = Field(default=[])
+    controllers: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(max_length=16)] = Field(default=[])
 
 
 # Which keys are known where, for "did you mean".

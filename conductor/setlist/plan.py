@@ -173,6 +173,7 @@ class Setlist:
         obs: what OBS is to do besides.
         patches: folder of patches of the show's own; None: those of the program.
         theme: of the picture: one that comes with the program, or the path of its file.
+        controllers: maps of the MIDI controllers it is led by.
     """
 
     title: str
@@ -187,6 +188,7 @@ class Setlist:
     patches: Path | None = None
     obs: ObsPlan = NO_WISH
     theme: str = DEFAULT
+    controllers: tuple[Path, ...] = ()
 
     @property
     def banks(self) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from conductor.setlist.banks import bank_mistakes
 from conductor.setlist.building import build
+from conductor.setlist.controllers import map_mistakes
 from conductor.setlist.look import theme_mistakes
 from conductor.setlist.parts import PARTS, SetlistPart
 from conductor.setlist.plan import Setlist
@@ -47,7 +48,7 @@ def load_setlist(path: Path) -> Setlist:
                 mistakes.append(file.mistake(loc, "this program reads version: 1"))
             else:
                 mistakes.append(file.mistake(loc, explain(details)))
-    mistakes += _check_raw(file, raw) + bank_mistakes(file, raw) + player_mistakes(file, raw)
+    mistakes += _check_raw(file, raw) + map_mistakes(file, raw) + bank_mistakes(file, raw) + player_mistakes(file, raw)
     mistakes += theme_mistakes(file, raw)
     if mistakes or parts is None:
         raise file.refuse(mistakes)

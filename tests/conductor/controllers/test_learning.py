@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conductor.controllers.learning import Found, control_of, moved, pressed, write_control
 from conductor.controllers.message import Key
 from conductor.controllers.plan import Deed
-from conductor.controllers.reading import read_map, shipped
+from conductor.controllers.reading import read_map
+from conductor.controllers.shelf import shipped
 from conductor.controllers.table import VERBS
 from conductor.controllers.takeover import Encoding
 from conductor.controllers.wish import wish_of
@@ -51,6 +52,7 @@ def test_an_encoder_is_known_by_its_steps_to_both_sides(encoding: Encoding, righ
     assert moved(turned[:5]) is None, "turned to one side it might say so in two ways"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 127), st.integers(0, 127), st.integers(1, 16))
 def test_a_sweep_over_half_of_a_fader_is_a_fader(low: int, number: int, channel: int) -> None:
     places = [place for place in range(0, 128, 2) if low / 2 <= place < low / 2 + 64]

@@ -8,7 +8,8 @@ import pytest
 
 from conductor.controllers.message import Key, heard
 from conductor.controllers.plan import Deed, Glow, Light
-from conductor.controllers.reading import find_map, read_map, read_maps, shipped
+from conductor.controllers.reading import read_map, read_maps
+from conductor.controllers.shelf import find_map, shipped
 from conductor.controllers.table import VERBS
 from conductor.controllers.takeover import Scale
 from conductor.errors import MapError, SetlistError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conductor.controllers.flood import CALM_S, Flood
@@ -71,6 +71,7 @@ def test_a_program_counts_each_time_it_is_called_though_it_never_ends() -> None:
     assert not pad.held(1.0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 400), st.integers(0, 127)), min_size=1, max_size=60),
     st.booleans(),
@@ -93,6 +94,7 @@ def test_whatever_comes_presses_are_apart_by_the_debounce_and_each_had_quiet_bef
     assert all(after - before >= DEBOUNCE_S * 1000 - 1e-6 for before, after in pairwise(counted))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(60, 5000), min_size=1, max_size=30), st.lists(st.integers(1, 9), max_size=8))
 def test_no_press_of_a_hand_is_lost_however_it_bounces(gaps_ms: list[int], bounces_ms: list[int]) -> None:
     """Each press and each release bounces an even number of times and is then quiet for 60 ms at least."""

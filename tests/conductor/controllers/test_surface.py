@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from conductor.controllers.flood import CALM_S
 from conductor.controllers.lamps import FLASH_S
-from conductor.controllers.reading import read_map, shipped
+from conductor.controllers.reading import read_map
 from conductor.controllers.scene import Scene
+from conductor.controllers.shelf import shipped
 from conductor.controllers.surface import Press, Surface
 from conductor.controllers.table import VERBS
 from tests.conductor.controllers.making import cc, made, off, on
@@ -212,7 +213,7 @@ def test_noise_on_its_keys_gives_no_order_is_told_once_and_ends(tmp_path: Path) 
     assert orders(surface.hear([on(36)], 5.0)) == [("go", {})]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.binary(max_size=4), max_size=60), max_size=40))
 def test_whatever_bytes_come_nothing_breaks_and_every_order_is_one_of_the_map(noise: list[list[bytes]]) -> None:
     plan = read_map(shipped()["nanokontrol2"], VERBS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conductor.controllers.takeover import NEAR, Encoder, Encoding, Fader, Scale, turns
@@ -69,6 +69,7 @@ def test_a_scale_may_be_turned_round() -> None:
     assert fader.moved(127) == 1.0
 
 
+@settings(deadline=None)
 @given(start=st.integers(20, 110), places=PLACES)
 def test_it_is_silent_until_it_is_near_or_has_come_past_and_has_it_from_then_on(start: int, places: list[int]) -> None:
     fader, target, last, has = Fader(ENERGY, start=start), ENERGY.place(start), None, False
@@ -82,6 +83,7 @@ def test_it_is_silent_until_it_is_near_or_has_come_past_and_has_it_from_then_on(
         assert fader.value == (ENERGY.value(place) if has else start)
 
 
+@settings(deadline=None)
 @given(places=PLACES, put=st.integers(20, 110))
 def test_a_whole_sweep_always_picks_it_up(places: list[int], put: int) -> None:
     fader = Fader(ENERGY)
@@ -103,6 +105,7 @@ def test_encoders_say_their_steps_in_three_ways(
     assert [turns(value, encoding) for value in left] == [-1, -3]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-20, 20), max_size=60))
 def test_an_encoder_goes_by_steps_and_stays_within_its_ends(steps: list[int]) -> None:
     encoder, value = Encoder(ENERGY, 2, "twos_complement"), 65.0

@@ -1,0 +1,137 @@
+"""Controllers at a show: their orders are the operator's, and their lights show how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from conductor import cues as c
+from conductor.controllers.plan import ControllerMap
+from conductor.controllers.scene import Scene
+from conductor.controllers.station import Answered, Station
+from conductor.controllers.surface import Press
+from conductor.cues.wish import wish_of
+from conductor.show import Show
+
+log = logging.getLogger(__name__)
+
+_FADERS = ("energy", "density", "tempo_bpm")
+
+
+def scene_of(state: c.State) -> Scene:
+    """Return what lights and faders go by."""
+    live, standby = state.live, state.standby
+    lit = {"hold": state.held, "endless": state.endless is not None}
+    return Scene(
+        live=live.cue.id if live else None,
+        standby=standby.cue.id if standby else None,
+        phases={slot.cue.id: str(slot.phase) for slot in state.slots},
+        numbers={slot.cue.number: slot.cue.id for slot in state.slots},
+        lit=frozenset(verb for verb, is_lit in lit.items() if is_lit),
+        values=_values(live),
+    )
+
+
+def _values(live: c.Slot | None) -> dict[tuple[str, str], float]:
+    """Return what a change of the live piece begins from."""
+    if live is None:
+        return {}
+    wished = dict(live.wish)
+    values: dict[tuple[str, str], float] = {}
+    for name in _FADERS:
+        value: Any = wished.get(name, getattr(live.cue.controls, name))
+        value = getattr(value, "plain", value)
+        if isinstance(value, int | float):
+            values["change", name] = value
+    return values
+
+
+class Controllers:
+    """The controllers of a show; made and closed in the thread of its loop.
+
+    Args:
+        show: the show.
+        maps: of the controllers.
+        station: makes the thread that hears and lights them.
+    """
+
+    def __init__(self, show: Show, maps: Iterable[ControllerMap], station: Callable[..., Station] = Station) -> None:
+        self._show = show
+        self._loop = asyncio.get_running_loop()
+        self._scene: Scene | None = None
+        self._station = station(maps, self._give, self._say)
+
+    def start(self) -> None:
+        """Begin to look for them, to obey and to light them."""
+        self._show.changed.append(self._changed)
+        self._changed()
+        self._station.start()
+
+    def close(self) -> None:
+        """Put their lights out and let go of them."""
+        with contextlib.suppress(ValueError):
+            self._show.changed.remove(self._changed)
+        self._station.close()
+
+    def _changed(self) -> None:
+        scene = scene_of(self._show.state)
+        if scene != self._scene:
+            self._scene = scene
+            self._station.show(scene)
+
+    # --- from the thread of the controllers ---
+
+    def _give(self, press: Press, who: str, answered: Answered) -> None:
+        self._soon(self._obey, press, who, answered)
+
+    def _say(self, good: bool, text: str) -> None:
+        self._soon(self._tell, good, text)
+
+    def _soon(self, call: Callable[..., None], *arguments: object) -> None:
+        # A show that has ended takes no orders.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    # --- in the thread of the show ---
+
+    def _tell(self, good: bool, text: str) -> None:
+        (self._show.chronicle.say if good else self._show.chronicle.warn)(text)
+        self._show.chronicle.log("controller", detail=text)
+
+    def _obey(self, press: Press, who: str, answered: Answered) -> None:
+        try:
+            self._show.verb(self._verb(press))
+        except (c.RefusalError, ValueError) as error:
+            answered(str(error))
+        except Exception:
+            log.exception("%s: %s", who, press)
+            answered("it could not be done (the log tells why)")
+        else:
+            answered("")
+
+    def _verb(self, press: Press) -> c.Verb:
+        arguments = press.arguments
+        cue = arguments.get("cue")
+        cue_id = None if cue is None else scene_of(self._show.state).numbers.get(str(cue), str(cue))
+        standby = self._show.state.standby
+        if press.expect_standby is not None and press.expect_standby != (standby.cue.id if standby else ""):
+            raise c.RefusalError(f"next is {standby.cue.name if standby else 'nothing'} by now")
+        match press.verb:
+            case "go":
+                return c.Go(cue_id)
+            case "standby" if cue_id is not None:
+                return c.Standby(cue_id)
+            case "hold":
+                return c.Hold()
+            case "release":
+                return c.Release()
+            case "skip":
+                return c.Skip(cue_id)
+            case "fade":
+                return c.FadeOut(float(arguments.get("seconds", 4.0)))
+            case "change":
+                return c.Change(wish_of(arguments))
+        raise c.RefusalError(f"this show knows no {press.verb}")
