@@ -115,7 +115,9 @@ def read_marked(path: Path, *, kind: str, first: str, refusal: type[Exception]) 
     except UnicodeDecodeError as error:
         raise refusal(f"{path}: not UTF-8 text (byte {error.start})") from None
     except DuplicateKeyError as error:
-        raise refusal(f"{_where(path, error)}: {_first_line(error.problem)}") from None
+        # Its values are left out: one may be a key that should not have been there.
+        problem = _first_line(error.problem).partition(" with value ")[0]
+        raise refusal(f"{_where(path, error)}: {problem}") from None
     except MarkedYAMLError as error:
         raise refusal(f"{_where(path, error)}: not YAML: {_first_line(error.problem or error.context)}") from None
     except (YAMLError, ValueError) as error:
