@@ -17,8 +17,8 @@ COLLECTION = "Conductor"
 VEIL = "Conductor veil"
 # What the scenes say; the first one shows the programme alone.
 CAPTIONS = {"Main": "", "Starting": "Starting soon", "Pause": "Back in a moment", "End": "Thank you for listening"}
-# Black, three quarters of it, as OBS packs colours: alpha, blue, green, red.
-_VEIL_COLOUR = 0xC0000000
+# Black that lets the programme shimmer through, as OBS packs colours: alpha, blue, green, red.
+_VEIL_COLOUR = 0xDC000000
 _COLOUR_KIND = "color_source_v3"
 # OBS's numbers for where a source's own point of reference is.
 _TOP_LEFT, _CENTRE = 5, 0
