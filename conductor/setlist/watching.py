@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -41,6 +41,14 @@ class PasswordPart(Part):
 
     env: Text | None = None
     file: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_itself(cls, value: Any) -> Any:
+        # Before anything else looks at it: what is wrong is told, and a password is not.
+        if not isinstance(value, dict):
+            raise ValueError("no password is written here; say where it lies: {env: NAME} or {file: PATH}")
+        return value
 
     @model_validator(mode="after")
     def _of_one_place(self) -> Self:
