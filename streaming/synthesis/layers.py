@@ -89,7 +89,7 @@ class Layer:
         self.oscillators: list[Any] = [pyo64.Osc_base(silence, freq=1.0, interp=4) for _ in range(ears)]
         self._playing: list[Any] = []
         # pyo's oscillators do not hold their tables: one may only go when they have been given another.
-        self._tables: list[Any] = [silence] * ears
+        self._tables: list[Held | None] = [None] * ears
         self._carried: list[Any] = [None] * ears
         self._held: Held | None = None
         self._turns, self._ratio = 0.0, 1.0
@@ -142,7 +142,7 @@ class Layer:
         for ear, oscillator in enumerate(self._playing):
             table, phase = (held.right, phases[1]) if ear else (held.left, phases[0])
             oscillator.setTable(table)
-            self._tables[ear] = table
+            self._tables[ear] = held
             oscillator.setFreq(turns if shaken is None else shaken)
             oscillator.setPhase((phase - back) % 1.0)
             oscillator.reset()
@@ -260,5 +260,5 @@ class Layer:
         """Read another table, since the last one is about to go."""
         for ear, oscillator in enumerate(self.oscillators):
             oscillator.setTable(silence)
-            self._tables[ear] = silence
+            self._tables[ear] = None
         self._held = None
