@@ -24,7 +24,8 @@ case $stage in
     # g++: the decoder is compiled for the processor it runs on.
     # libfluidsynth3: SoundFonts are played with it.
     run) wanted=(libgl1 libegl1 "libasound2t64|libasound2" fonts-dejavu-core g++ "libfluidsynth3|libfluidsynth2") ;;
-    dev) wanted=(ffmpeg "chromium|chromium-browser") ;;
+    # nginx with RTMP: what we stream is tested against a real ingest.
+    dev) wanted=(ffmpeg "chromium|chromium-browser" nginx-light libnginx-mod-rtmp) ;;
     air) wanted=(obs-studio obs-plugins xvfb libgl1-mesa-dri nginx-light libnginx-mod-rtmp jackd2) ;;
     *) fail "unknown stage '$stage' (run, dev or air)" ;;
 esac
