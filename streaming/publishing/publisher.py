@@ -354,12 +354,13 @@ class Publisher:
             text = f"{text}, {self._early} times: is the key right?"
         pause_s = self._backoff.after_refusal() if refused else self._backoff.after_loss()
         was = self._status.state
+        # Before it is told, so that who asks at once is told the same.
+        self._enter("refused" if refused else "retrying", text)
         if self._lost_s is None or (refused and was != "refused"):
             name, often = self.destination.name, "every minute" if refused else "for as long as it takes"
             what = "refuses us" if refused else "is lost" if self._aired else "is not reached"
             self._on_news(News(name, False, f"{name} {what}: {text}; trying again {often}"))
         if self._lost_s is None:
             self._lost_s = now_s
-        self._enter("refused" if refused else "retrying", text)
         logger.debug("%s: %s, again in %.1f s", self.destination.name, text, pause_s)
         return pause_s
