@@ -233,7 +233,7 @@ class Feed:
                 else:
                     self._start(self._redraw(scene, position_s))
             case wire.Next():
-                self._program.announce_next(_coming(message))
+                self._program.announce_next(_coming(message), message.number)
             case wire.Publish():
                 self._publishers.set(destinations(message))
             case wire.Record(path=path):

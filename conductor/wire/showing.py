@@ -48,12 +48,14 @@ class Next(Message):
         gap_s: between the end of what plays and its start, negative if before; None: nobody knows.
         ready: how far it is composed, 0 to 1.
         farewell: title of the show, when nothing comes any more.
+        number: of the piece that it comes after; 0: after none.
     """
 
     text: str
     gap_s: float | None = None
     ready: float = 1.0
     farewell: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

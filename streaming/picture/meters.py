@@ -19,8 +19,8 @@ LEVEL_STEPS = 24
 BANDS = 28
 LOWEST_HZ, HIGHEST_HZ = 45.0, 12_000.0
 # A band shows this much; music falls with frequency, and is lifted by as much to fill the strip.
-_SPAN_DB, _TILT_DB = 54.0, 3.5
-_TOP_DB = -20.0
+_SPAN_DB, _TILT_DB = 52.0, 3.0
+_TOP_DB = -3.0
 _WINDOW = 2048
 # Bars rise at once and fall at this rate.
 _FALL_PER_S = 1.6

@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from streaming.picture.scene import NOTHING, Coming, Scene
+from streaming.picture.scene import BED, NOTHING, Coming, Scene
 from streaming.programme.bridge import Bridge
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
@@ -38,6 +38,7 @@ LEAD_S = 0.32
 REPEAT_FRAMES = 1.5
 SKIP_FRAMES = 4.0
 SCENES_KEPT = 64
+COMING_KEPT = 16
 _POLL_S = 0.003
 _FAST_POLL_S = 0.0005
 
@@ -126,7 +127,7 @@ class Program:
         self._fps, self._fast, self._finish = fps, fast, finish
         self._clock, self._sleep = clock, sleep
         self._scenes: OrderedDict[int, Scene] = OrderedDict()
-        self._coming = NOTHING
+        self._coming: dict[int, Coming] = {}
         self._calls: list[tuple[int, Callable[[], None]]] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -162,9 +163,25 @@ class Program:
         begun = [(mark, begin) for mark, begin in self._ring.marks() if begin <= self.sample]
         return (self.sample - begun[-1][1]) / SAMPLE_RATE if begun and begun[-1][0] == number else None
 
-    def announce_next(self, coming: Coming) -> None:
-        """Set what comes next."""
-        self._coming = coming
+    def announce_next(self, coming: Coming, number: int = BED) -> None:
+        """Set what comes next.
+
+        Args:
+            coming: what, and when.
+            number: of the piece it comes after; who tells it may be ahead of what is drawn.
+        """
+        with self._lock:
+            self._coming.pop(number, None)
+            self._coming[number] = coming
+            while len(self._coming) > COMING_KEPT:
+                del self._coming[next(iter(self._coming))]
+
+    def _coming_after(self, number: int | None) -> Coming:
+        """Return what comes after a piece; after the bed and on the slate, what was told last."""
+        with self._lock:
+            if number is None or number == BED:
+                return next(reversed(self._coming.values()), NOTHING)
+            return self._coming.get(number, NOTHING)
 
     def call(self, what: Callable[[], None], *, after_sample: int = 0) -> None:
         """Run something in the programme's thread, between two frames.
@@ -287,7 +304,8 @@ class Program:
             scene, begin = (None, 0) if self.slate else self._sounding(start)
             position_s = (start - begin) / SAMPLE_RATE
             level_db = 20.0 * float(np.log10(max(float(np.abs(audio).max(initial=0.0)), 1e-5)))
-            self._picture = self._canvas.draw(scene, position_s, coming=self._coming, level_db=level_db, sound=audio)
+            coming = self._coming_after(scene.number if scene else None)
+            self._picture = self._canvas.draw(scene, position_s, coming=coming, level_db=level_db, sound=audio)
         if self._finish is None:
             return self._picture
         return self._finish(self._picture, self.index, start)

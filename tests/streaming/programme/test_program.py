@@ -157,7 +157,9 @@ def test_the_piece_that_sounds_is_drawn_at_its_position(ring: Ring) -> None:
     keep.program, keep.until = program, 60
     program.announce(scene(7))
     program.announce(scene(8))
-    program.announce_next(Coming("Nocturne"))
+    # Told while the picture is still at the start: who plays is ahead.
+    program.announce_next(Coming("Nocturne"), 7)
+    program.announce_next(Coming("Waltz"), 8)
     ring.mark(7, 10 * FRAME)
     ring.mark(8, 30 * FRAME + 800)
     ring.mark(9, 50 * FRAME)
@@ -166,6 +168,7 @@ def test_the_piece_that_sounds_is_drawn_at_its_position(ring: Ring) -> None:
     numbers = [number for number, _, _ in canvas.drawn]
     assert numbers == [None] * 10 + [7] * 21 + [8] * 19 + [None] * 10
     assert canvas.drawn[10][1:] == (0.0, "Nocturne")
+    assert [text for _, _, text in canvas.drawn] == ["Waltz"] * 10 + ["Nocturne"] * 21 + ["Waltz"] * 29
     assert canvas.drawn[31][1] == pytest.approx((FRAME - 800) / SAMPLE_RATE)
     assert canvas.levels_db[0] == pytest.approx(-6.0, abs=0.1)
 
