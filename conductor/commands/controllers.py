@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -186,10 +187,19 @@ def _wait(port: str | None, seconds: float, *, fader: bool) -> tuple[Found, str]
     from conductor.controllers.hearing import hearing
     from conductor.controllers.learning import moved, pressed
 
-    print("move the fader over its whole way, or turn the knob to and fro" if fader else "press the key", flush=True)
+    prompt = "move the fader over its whole way, or turn the knob to and fro" if fader else "press the key"
+    asked = threading.Event()
+
+    def say(there: bool, text: str) -> None:
+        _tell(there, text)
+        # Not before it would be heard.
+        if there and not asked.is_set():
+            asked.set()
+            print(prompt, flush=True)
+
     came: dict[str, list[bytes]] = {}
     began: dict[str, float] = {}
-    for name, messages in hearing(port, seconds, say=_tell):
+    for name, messages in hearing(port, seconds, say=say):
         if messages:
             came.setdefault(name, []).extend(messages)
             began.setdefault(name, time.monotonic())
@@ -201,5 +211,5 @@ def _wait(port: str | None, seconds: float, *, fader: bool) -> tuple[Found, str]
     raise UsageError(f"nothing was {'moved' if fader else 'pressed'} within {seconds:g} seconds")
 
 
-def _tell(text: str) -> None:
+def _tell(_there: bool, text: str) -> None:
     print(text, file=sys.stderr, flush=True)

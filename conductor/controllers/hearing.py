@@ -19,7 +19,7 @@ def hearing(
     port: str | None,
     seconds: float,
     *,
-    say: Callable[[str], None],
+    say: Callable[[bool, str], None],
     ports: InPorts | None = None,
 ) -> Iterator[tuple[str, list[bytes]]]:
     """Yield what comes, with the name of its port; now and then nothing, so that time can be told.
@@ -27,16 +27,13 @@ def hearing(
     Args:
         port: its name, or a part of it; None: all that are there, and those that come.
         seconds: how long.
-        say: told of ports that come and go.
+        say: told whether a port is heard now, and a line; called from another thread.
         ports: of the machine.
     """
     looker = ports or SystemInPorts("controller")
     held: dict[str, HeldInput] = {}
     until_s, look_s = time.monotonic() + seconds, float("-inf")
     told = False
-
-    def news(_: bool, text: str) -> None:
-        say(text)
 
     try:
         while (now_s := time.monotonic()) < until_s:
@@ -48,11 +45,11 @@ def hearing(
                     raise UsageError(str(error)) from None
                 for name in names:
                     if name not in held:
-                        held[name] = HeldInput(name, ports or SystemInPorts("controller"), news, "hearing")
+                        held[name] = HeldInput(name, ports or SystemInPorts("controller"), say, "hearing")
                         held[name].start()
                 if not held and not told:
                     told = True
-                    say(f"{looker.missing()} (waiting for one)")
+                    say(False, f"{looker.missing()} (waiting for one)")
             came = False
             for name, each in held.items():
                 if messages := each.receive(_MOST_MESSAGES):

@@ -67,8 +67,6 @@ class Surface:
             now_s: monotonic seconds.
         """
         pressed, turned = list[tuple[int, Button]](), 0
-        # The latest place of a fader is all that counts.
-        places: dict[Key, int] = {}
         for message in messages:
             said = heard(message)
             if said is None:
@@ -81,12 +79,7 @@ class Surface:
                 if edge is Edge.PRESS:
                     pressed.append((index, button))
             elif key in self._dials:
-                if self._dials[key][0].encoding:
-                    self._move(key, value, now_s)
-                else:
-                    places[key] = value
-        for key, value in places.items():
-            self._move(key, value, now_s)
+                self._move(key, value, now_s)
         if self._flood.hear(turned, now_s):
             self.news.append(
                 f"{self.plan.name} presses keys faster than any hand: they are not obeyed until it is calm"

@@ -196,7 +196,7 @@ def test_a_key_is_taught_by_pressing_it(folder: Path, box: Box) -> None:
     command = [sys.executable, "-m", "conductor.cli", "controllers", "learn", "go", "--map", str(path), "--port", "box"]
     learning = Program(command, log, dict(os.environ))
     try:
-        wait_for(lambda: "hearing box:keys" in log.read_text(), "ear", 30.0)
+        wait_for(lambda: "press the key" in log.read_text(), "ear", 30.0)
         box.press(41)
         wait_for(path.exists, "map", 30.0)
     finally:

@@ -95,6 +95,11 @@ def test_a_fader_follows_what_is_live_and_is_picked_up_again(tmp_path: Path) -> 
     assert orders(surface.hear([on(1)], 3.0)) == [("change", {"energy": 11})], "nothing has changed"
 
 
+def test_a_fader_swept_while_nobody_had_time_to_look_is_picked_up_on_its_way(tmp_path: Path) -> None:
+    surface = Surface(made(tmp_path, "{cc: 7, sets: fade.seconds, range: [1, 20], start: 4}\n{note: 1, does: fade}"))
+    assert orders(surface.hear([cc(7, 0), cc(7, 127), on(1)], 0.0)) == [("fade", {"seconds": 20})]
+
+
 def test_a_fader_may_give_its_order_by_itself_once_it_rests(tmp_path: Path) -> None:
     surface = Surface(made(tmp_path, "{cc: 0, sets: change.energy, range: [20, 110], after: 500ms}"))
     surface.hear([cc(0, 0)], 0.0)
