@@ -76,6 +76,19 @@ and then the same make again."
         fail "apt-get could not install ${packages[*]} (see above)"
 }
 
+# What the program does without: a failure is told, and nothing else.
+apt_install_optional() {
+    local packages
+    command -v dpkg-query >/dev/null || return 0
+    mapfile -t packages < <(missing "$@")
+    [ ${#packages[@]} -gt 0 ] || return 0
+    if ! root true 2>/dev/null ||
+        ! root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null 2>&1
+    then
+        say "without ${packages[*]} titles in other scripts and emoji are left out of the picture; install them if you like"
+    fi
+}
+
 # --- python ---------------------------------------------------------------------
 
 supported() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
@@ -140,6 +153,7 @@ install_python_packages() {
 }
 
 apt_install "${wanted[@]}"
+[ "$stage" != run ] || apt_install_optional fonts-noto-cjk fonts-noto-color-emoji
 case $stage in
     run)
         make_venv

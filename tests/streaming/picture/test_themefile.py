@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streaming.errors import ThemeError
+from streaming.picture.theme import Rgb
 from streaming.picture.themefile import chroma_distance, find_theme, read_theme, theme_names
 
 
@@ -115,3 +116,31 @@ def test_a_transparent_theme_keeps_its_notes_away_from_the_colour_that_is_taken_
         if theme.transparent:
             key = theme.colours.background
             assert min(chroma_distance(colour, key) for colour in theme.instruments.values()) > 0.3
+
+
+# What docs/picture.md tells to set in OBS, in thousandths.
+SIMILARITY, SMOOTHNESS, SPILL = 0.12, 0.06, 0.10
+
+
+def obs_opacity(colour: Rgb, key: Rgb) -> tuple[float, float]:
+    """Return what OBS's chroma key leaves of a colour: its opacity, and how much of its own tint.
+
+    Source: OBS Studio, plugins/obs-filters/data/chroma_key_filter.effect.
+    """
+    distance = chroma_distance(colour, key) * 224 / 255
+    base = distance - SIMILARITY
+    opacity, tint = (min(1.0, max(0.0, base / width)) ** 1.5 for width in (SMOOTHNESS, SPILL))
+    return opacity, tint
+
+
+@pytest.mark.parametrize("name", [name for name in theme_names() if read_theme(name).transparent])
+def test_what_is_keyed_out_in_obs_is_the_background_and_nothing_else(name: str) -> None:
+    theme = read_theme(name)
+    key = theme.colours.background
+    assert key == (0, 255, 0)
+    assert obs_opacity(key, key) == (0.0, 0.0)
+    colours = theme.colours
+    words = [colours.panel, colours.card, colours.text, colours.text_soft, colours.accent, colours.low, colours.high]
+    keys = [colours.white_upper, colours.white_lower, colours.black_upper, colours.black_lower]
+    for colour in (*theme.instruments.values(), *words, *keys):
+        assert obs_opacity(colour, key) == (1.0, 1.0), colour
