@@ -47,6 +47,8 @@ def commands_of(
         feed += ("--nut", str(options.nut_port))
     if theme:
         feed += (f"--theme={theme}",)
+    if options.stamp:
+        feed += ("--stamp",)
     # Player and feed need a core each; on a small machine the composer's priority is low.
     composer: tuple[str, ...] = ("--threads", str(max(1, (os.cpu_count() or 2) - 2)))
     if options.checkpoint:

@@ -39,6 +39,7 @@ class ShowOptions:
         fast: everything as fast as it goes, into the recording.
         fresh: begin anew even where an earlier run broke off.
         publish: where the programme is published.
+        stamp: picture numbers and flashes are drawn, for measurements.
         checkpoint: weights for the composer; None: those that are shipped.
         debug: log everything.
     """
@@ -58,6 +59,7 @@ class ShowOptions:
     fresh: bool = False
     checkpoint: Path | None = None
     publish: tuple[Destination, ...] = ()
+    stamp: bool = False
     debug: bool = False
 
 

@@ -48,6 +48,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="where the feed streams to by itself, in place of the setlist's stream: (a name in it, twitch, youtube, "
         "an address; several times for several; none: nowhere). The key is never an argument: see docs/streaming.md",
     )
+    run.add_argument("--stamp", action="store_true", help="draw picture numbers and flashes, for A/V measurements")
     run.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of the composer (the shipped ones)")
     run.set_defaults(run=run_show)
 
@@ -112,6 +113,7 @@ def run_show(args: argparse.Namespace) -> int:
         fresh=args.fresh,
         checkpoint=args.checkpoint,
         publish=() if args.fast else chosen(setlist.stream, args.publish or ()),
+        stamp=args.stamp,
         debug=args.debug,
     )
     return asyncio.run(perform(setlist, options))
