@@ -16,13 +16,14 @@ from conductor.chronicle import Chronicle
 from conductor.clock import Clock
 from conductor.errors import LibraryError
 from conductor.library import Library
+from conductor.recalling import caption_for, found_piece, read_kept
 from conductor.setlist import Cue
 from conductor.shares import share_rows
 from conductor.stage import slug
-from conductor.take import Take, read_take
-from model.composing.blend import Blend, caption_of, main_style, plain_style, style_of
+from conductor.take import Take
+from model.composing.blend import Blend, main_style, plain_style, style_of
 from model.composing.prompt import LONGEST_S, Prompt
-from model.errors import MidiError, ModelError
+from model.errors import MidiError
 
 LOG = logging.getLogger("conductor.commission")
 
@@ -54,23 +55,26 @@ class Commissions:
         self._emit = emit
         self._requests: dict[str, tuple[Cue, int, c.Join | None]] = {}
         self._ids = itertools.count(1)
+        # By cue, the order whose answer counts; and what was composed beside what was chosen.
+        self._latest: dict[str, int] = {}
+        self._others: dict[str, wire.Composed] = {}
 
-    def order(self, cue: Cue, attempt: int, seed: int, after: c.Join | None = None) -> None:
+    def order(self, cue: Cue, order: int, seed: int, after: c.Join | None = None) -> None:
         """Ask the composer for a piece, or for one that goes on from the end of another."""
         # The process id keeps the answers to an earlier conductor's requests apart.
         request_id = f"{os.getpid()}-{next(self._ids)}"
         prompt, joins = cue.prompt(seed), None
         if after and (before := self.takes.get(after.cue_id)):
             prompt, joins = _going_on(prompt, cue, before, after)
-        self._requests[request_id] = (cue, attempt, joins)
-        name = f"{self._clock.wall():%Y%m%d-%H%M%S}-{slug(cue.id, 'cue')}"
-        out = self._library.pieces.resolve() / (f"{name}-{attempt + 1}" if attempt else name)
-        self._send(wire.Compose(request_id, prompt.as_dict(), str(out)))
+        self._requests[request_id] = (cue, order, joins)
+        self._latest[cue.id] = order
+        name = f"{self._clock.wall():%Y%m%d-%H%M%S}-{slug(cue.id, 'cue')}-{order}"
+        self._send(wire.Compose(request_id, prompt.as_dict(), str(self._library.pieces.resolve() / name)))
 
-    def cancel(self, cue_id: str, attempt: int) -> None:
+    def cancel(self, cue_id: str, order: int) -> None:
         """Take back a request; its answer will be ignored."""
         for request_id, (cue, asked, _) in list(self._requests.items()):
-            if (cue.id, asked) == (cue_id, attempt):
+            if (cue.id, asked) == (cue_id, order):
                 del self._requests[request_id]
                 self._send(wire.Cancel(request_id))
 
@@ -82,27 +86,29 @@ class Commissions:
         """Pass the composer's answer on to the rules."""
         if message.request_id not in self._requests:
             return
-        cue, attempt, joins = self._requests[message.request_id]
+        cue, order, joins = self._requests[message.request_id]
         match message:
             case wire.Progress(fraction=fraction):
-                self._emit(c.Progressed(cue.id, attempt, fraction))
+                self._emit(c.Progressed(cue.id, order, fraction))
                 return
             case wire.Refused(reason=reason, retryable=retryable):
-                self._emit(c.Missed(cue.id, attempt, reason, retryable))
+                self._emit(c.Missed(cue.id, order, reason, retryable))
             case wire.Composed():
                 take = self._take(cue, message)
+                # What does not go on from another piece can be chosen from.
+                self._others.pop(cue.id, None)
+                if not joins:
+                    self._others[cue.id] = message
                 if joins:
                     take = self._own_part(take, joins, cue.follow.morph_s)
                 self.takes[cue.id] = take
-                self._emit(c.Took(cue.id, attempt, take.duration_s, len(take.notes), joins=joins))
+                self._emit(c.Took(cue.id, order, take.duration_s, len(take.notes), joins=joins))
         self._requests.pop(message.request_id, None)
 
     def _take(self, cue: Cue, message: wire.Composed) -> Take:
-        parts = [caption_of(cue.style)] if cue.style else []
-        parts += [", ".join(cue.instruments)] if cue.instruments else []
         return Take(
             title=cue.name,
-            caption=" · ".join(parts),
+            caption=caption_for(cue),
             notes=message.notes,
             tempi=message.tempi,
             duration_s=message.duration_s,
@@ -132,16 +138,17 @@ class Commissions:
         came_from = {"cue": joins.cue_id, "at_s": joins.at_s}
         return replace(own, provenance={**take.provenance, "goes_on_from": came_from})
 
-    async def borrow(self, cue: Cue, attempt: int, reason: str, coming: Iterable[str]) -> None:
+    async def borrow(self, cue: Cue, order: int, reason: str, coming: Iterable[str]) -> None:
         """Let a piece of the library stand in for what could not be composed.
 
         Args:
             cue: whose piece is missing.
-            attempt: of the cue, for the answer.
+            order: of the request, for the answer.
             reason: why it is missing.
             coming: cues whose pieces are still to be played; these are taken only for want of others.
         """
         self._chronicle.warn(f"{cue.name} could not be composed: {reason}")
+        self._latest[cue.id] = order
         planned = {take.midi for cue_id in coming if (take := self.takes.get(cue_id))}
         try:
             kept = self._library.substitutes(main_style(cue.style))
@@ -150,38 +157,77 @@ class Commissions:
             self._chronicle.warn(str(error))
         for piece in sorted(kept, key=lambda piece: piece.midi.resolve() in planned):
             try:
-                take = await asyncio.to_thread(
-                    read_take, piece.midi, title=piece.title, caption="from the library", piece_id=piece.id
-                )
-            except ModelError as error:
+                take = await asyncio.to_thread(read_kept, piece, cue)
+            except LibraryError as error:
                 LOG.warning("%s", error)
                 continue
-            self.takes[cue.id] = replace(take.played_for(cue), style=piece.style, heard=True)
-            stands_in = f"{piece.title} stands in ({reason})"
-            self._emit(c.Took(cue.id, attempt, take.duration_s, len(take.notes), stands_in))
+            take = replace(take, title=piece.title, caption="from the library", style=piece.style, heard=True)
+            self._found(cue, order, take, f"{piece.title} stands in ({reason})")
             return
-        self._emit(c.Missed(cue.id, attempt, f"{reason}; the library has nothing to stand in", retryable=False))
+        self._emit(c.Missed(cue.id, order, f"{reason}; the library has nothing to stand in", retryable=False))
 
-    def keep(self, cue_id: str) -> Take:
-        """Store the take of a cue in the library and return it."""
+    async def recall(self, cue: Cue, order: int, piece_id: int) -> None:
+        """Fetch a cue's own piece out of the library."""
+        self._latest[cue.id] = order
+        try:
+            # The database belongs to this thread; reading the file takes its time in another.
+            take = await asyncio.to_thread(read_kept, found_piece(self._library, piece_id), cue)
+        except LibraryError as error:
+            self._chronicle.warn(f"{cue.name} has to be composed anew: {error}")
+            self._emit(c.Missed(cue.id, order, str(error), retryable=False))
+            return
+        self._found(cue, order, take)
+
+    def _found(self, cue: Cue, order: int, take: Take, reason: str = "") -> None:
+        # Asked for something else meanwhile: its music must not be taken for this.
+        if self._latest.get(cue.id) != order:
+            return
+        self._others.pop(cue.id, None)
+        self.takes[cue.id] = take
+        self._emit(c.Took(cue.id, order, take.duration_s, len(take.notes), reason))
+
+    def keep(self, cue_id: str) -> tuple[Take, tuple[c.Candidate, ...]]:
+        """Store the take of a cue, and those beside it, in the library; return it and what to choose from."""
         take = self.takes[cue_id]
-        if take.piece_id is None:
-            try:
-                piece_id = self._library.keep(
-                    cue_id=cue_id,
-                    title=take.title,
-                    style=take.style,
-                    midi=take.midi,
-                    duration_s=take.duration_s,
-                    notes=len(take.notes),
-                    at=self._clock.wall(),
-                    composing_s=take.composing_s,
-                    provenance=take.provenance,
-                )
-                take = self.takes[cue_id] = replace(take, piece_id=piece_id)
-            except LibraryError as error:
-                # It can be played all the same.
-                self._chronicle.warn(f"{take.title} is not in the database: {error}")
+        composed = self._others.pop(cue_id, None)
+        if take.piece_id is not None:
+            return take, ()
+        takes: dict[int, c.Candidate] = {}
+        try:
+            piece_id = self._store(cue_id, take, len(take.notes))
+            take = self.takes[cue_id] = replace(take, piece_id=piece_id)
+            if composed and composed.others:
+                takes[composed.index] = c.Candidate(piece_id, composed.score)
+            for other in composed.others if composed else ():
+                beside = replace(take, midi=Path(other.midi).resolve(), duration_s=other.duration_s)
+                beside = replace(beside, provenance={**take.provenance, "chosen": other.index})
+                kept_id = self._store(cue_id, beside, other.notes, take_of=piece_id, refused=other.refused)
+                takes[other.index] = c.Candidate(kept_id, other.score, other.refused)
+        except LibraryError as error:
+            # It can be played all the same.
+            self._chronicle.warn(f"{take.title} is not in the database: {error}")
+        return take, tuple(takes[index] for index in sorted(takes))
+
+    def _store(self, cue_id: str, take: Take, notes: int, *, take_of: int | None = None, refused: str = "") -> int:
+        return self._library.keep(
+            cue_id=cue_id, title=take.title, style=take.style, midi=take.midi, duration_s=take.duration_s, notes=notes,
+            at=self._clock.wall(), composing_s=take.composing_s, provenance=take.provenance, take_of=take_of,
+            refused=refused,
+        )  # fmt: skip
+
+    def tidy(self, slots: Iterable[c.Slot]) -> None:
+        """Let go of takes that no cue needs any more."""
+        gone = (c.Phase.SKIPPED, c.Phase.FAILED)
+        needed = {s.cue.id for s in slots if s.phase in c.AWAITED or (s.number and s.phase not in gone)}
+        for cue_id in self.takes.keys() - needed:
+            del self.takes[cue_id]
+            self._latest.pop(cue_id, None)
+
+    def dress(self, cue: Cue) -> Take | None:
+        """Return the take of a cue as the cue is now: its name and who plays it; None where there is none."""
+        take = self.takes.get(cue.id)
+        if take:
+            take = self.takes[cue.id] = replace(take.played_for(cue), title=cue.name)
         return take
 
 

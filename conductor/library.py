@@ -26,7 +26,9 @@ CREATE TABLE IF NOT EXISTS pieces (
     composed_at TEXT NOT NULL,
     composing_s REAL NOT NULL,
     aired INTEGER NOT NULL DEFAULT 0,
-    provenance TEXT NOT NULL
+    provenance TEXT NOT NULL,
+    take_of INTEGER,
+    refused TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE IF NOT EXISTS as_run (
     id INTEGER PRIMARY KEY,
@@ -42,6 +44,10 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STR
 """
 
 
+# Columns that a database of an earlier version lacks.
+_LATER = {"take_of": "INTEGER", "refused": "TEXT NOT NULL DEFAULT ''"}
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A piece in the library.
@@ -51,6 +57,8 @@ class Kept:
         midi: its file.
         aired: how often it was on air.
         provenance: checkpoint hash, seed, prompt, all scores.
+        composed_at: when it was composed.
+        refused: why it must not be played; empty where it may.
     """
 
     id: int
@@ -61,6 +69,8 @@ class Kept:
     duration_s: float
     aired: int
     provenance: dict[str, Any]
+    composed_at: datetime
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,9 @@ class Library:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
+            there = {row[1] for row in self._db.execute("PRAGMA table_info(pieces)")}
+            for name in _LATER.keys() - there:
+                self._db.execute(f"ALTER TABLE pieces ADD COLUMN {name} {_LATER[name]}")
         except sqlite3.Error as error:
             raise LibraryError(
                 f"{folder / 'show.db'}: not usable as the show's database ({error}) - move it away or use --data DIR"
@@ -130,15 +143,30 @@ class Library:
         at: datetime,
         composing_s: float,
         provenance: dict[str, Any],
+        take_of: int | None = None,
+        refused: str = "",
     ) -> int:
         """Store a composed piece and return its id.
+
+        Args:
+            cue_id: for which cue it was composed.
+            title: for people.
+            style: of the vocabulary.
+            midi: its file.
+            duration_s: end of the last note.
+            notes: how many.
+            at: when it was composed.
+            composing_s: how long that took.
+            provenance: checkpoint hash, seed, prompt, all scores.
+            take_of: the piece that was chosen in its place; None: it was chosen itself.
+            refused: why it must not be played.
 
         Raises:
             LibraryError: the database cannot be written (such as a full disk).
         """
         row = self._run(
-            "INSERT INTO pieces (cue_id, title, style, midi, duration_s, notes, composed_at, composing_s, provenance)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO pieces (cue_id, title, style, midi, duration_s, notes, composed_at, composing_s, provenance,"
+            " take_of, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             cue_id,
             title,
             style,
@@ -149,6 +177,8 @@ class Library:
             at.isoformat(timespec="seconds"),
             composing_s,
             json.dumps(provenance, default=str),
+            take_of,
+            refused,
         )
         return int(row.lastrowid or 0)
 
@@ -190,17 +220,33 @@ class Library:
 
     def _kept(self, sql: str, *values: object) -> list[Kept]:
         rows = self._run(
-            f"SELECT id, cue_id, title, style, midi, duration_s, aired, provenance FROM pieces {sql}", *values
+            "SELECT id, cue_id, title, style, midi, duration_s, aired, provenance, composed_at, refused"
+            f" FROM pieces {sql}",
+            *values,
         ).fetchall()
-        return [Kept(r[0], r[1], r[2], r[3], self.folder / r[4], r[5], r[6], json.loads(r[7])) for r in rows]
+        return [
+            Kept(
+                id=row[0],
+                cue_id=row[1],
+                title=row[2],
+                style=row[3],
+                midi=self.folder / row[4],
+                duration_s=row[5],
+                aired=row[6],
+                provenance=json.loads(row[7]),
+                composed_at=datetime.fromisoformat(row[8]),
+                refused=row[9],
+            )
+            for row in rows
+        ]
 
     def piece(self, piece_id: int) -> Kept | None:
         """Return a piece by its id."""
         return next(iter(self._kept("WHERE id = ?", piece_id)), None)
 
     def substitutes(self, style: str | None) -> list[Kept]:
-        """Return pieces that may stand in, best first: of the style, least aired, longest not heard."""
-        return self._kept("ORDER BY style IS NOT ?, aired, id", style)
+        """Return pieces that may stand in, best first: of the style, chosen once, least aired, longest not heard."""
+        return self._kept("WHERE refused = '' ORDER BY style IS NOT ?, take_of IS NOT NULL, aired, id", style)
 
     def remember(self, key: str, value: Any) -> None:
         """Store a part of the show's state (plain JSON values) in one step.

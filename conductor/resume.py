@@ -4,94 +4,147 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from conductor.cues import OVER, PLAYABLE, Phase, Slot, State
+from conductor.cues import OVER, PLAYABLE, Candidate, Coming, Join, Phase, Plan, Slot, Started, State
+from conductor.errors import LibraryError
 from conductor.library import Library
-from conductor.setlist import Cue
-from conductor.shares import share_rows
-from conductor.take import Take, read_take
-from model.composing.blend import caption_of
-from model.errors import ModelError
+from conductor.recalling import found_piece, read_kept
+from conductor.setlist import Cue, Follow, Setlist
+from conductor.take import Take
 
 LOG = logging.getLogger("conductor.resume")
 
 KEY = "show"
+# Counters and switches of the state that go on as they were.
+_PLAIN = ("next_number", "next_order", "next_change", "drawn", "endless_seed", "endless_on", "kept")
+_SWITCHES = ("held", "locked", "panicked")
+_SLOT = ("number", "duration_s", "revision", "piece", "copy_of", "inserted", "drawn", "fading", "reason")
 
 
-def save(state: State, takes: Mapping[str, Take]) -> dict[str, Any]:
-    """Return what the next conductor must know, as plain values."""
+class _Cues:
+    """Cues by their place in a list: a plan names the same ones again and again."""
+
+    def __init__(self) -> None:
+        self.places: dict[Cue, int] = {}
+
+    def __call__(self, cue: Cue) -> int:
+        return self.places.setdefault(cue, len(self.places))
+
+    @property
+    def plain(self) -> list[dict[str, Any]]:
+        return [{**cue.as_dict(), "follow": asdict(cue.follow)} for cue in self.places]
+
+
+def save(state: State, takes: Mapping[str, Take], setlist: Setlist, revision: int = 0) -> dict[str, Any]:
+    """Return what the next conductor must know, as plain values.
+
+    Args:
+        state: of the show.
+        takes: its pieces, by cue.
+        setlist: as it is in force.
+        revision: of the show.
+    """
+    written = {cue.id: cue for cue in setlist.cues}
+    cues = _Cues()
+    slots = []
+    for slot in state.slots:
+        take = takes.get(slot.cue.id)
+        own = {name: getattr(slot, name) for name in _SLOT}
+        # What stands in the setlist is read there, so that an edit of the file counts.
+        named = None if slot.cue == written.get(slot.cue.id) else cues(slot.cue)
+        own |= {"id": slot.cue.id, "phase": str(slot.phase), "cue": named, "takes": _takes(slot.takes)}
+        slots.append({**own, "piece": slot.piece or (take.piece_id if take else None)})
+    plans = {name: [_plan(plan, cues) for plan in getattr(state, name)] for name in ("undo", "redo")}
     return {
-        "slots": [
-            {
-                "id": slot.cue.id,
-                "phase": str(slot.phase),
-                "number": slot.number,
-                "duration_s": slot.duration_s,
-                "piece": takes[slot.cue.id].piece_id if slot.cue.id in takes else None,
-                # A drawn cue is in no setlist.
-                "drawn": slot.cue.as_dict() if slot.cue.drawn else None,
-            }
-            for slot in state.slots
-        ],
-        "next_number": state.next_number,
-        "drawn": state.drawn,
-        "endless_seed": state.endless_seed,
-        "held": state.held,
+        "slots": slots,
+        **{name: getattr(state, name) for name in (*_PLAIN, *_SWITCHES)},
+        **plans,
+        "cues": cues.plain,
+        "revision": revision,
     }
+
+
+def _takes(takes: tuple[Candidate, ...]) -> list[list[Any]]:
+    return [[take.piece, take.score, take.refused] for take in takes]
+
+
+def _plan(plan: Plan, cues: _Cues) -> dict[str, Any]:
+    coming = plan.coming and [
+        {
+            "cue": cues(c.cue), "piece": c.piece, "takes": _takes(c.takes), "joins": c.joins and asdict(c.joins),
+            "revision": c.revision, "copy_of": c.copy_of, "inserted": c.inserted, "drawn": c.drawn,
+        }
+        for c in plan.coming
+    ]  # fmt: skip
+    # What was drawn before a reload is not written: the setlist that is read next says what is.
+    plain = {name: getattr(plan, name) for name in ("verb", "told", "drawn", "held", "endless_on")}
+    return {**plain, "coming": coming, "started": plan.started and asdict(plan.started)}
 
 
 def restore(fresh: State, saved: Mapping[str, Any], library: Library) -> tuple[State, dict[str, Take]]:
     """Return the state a show goes on from, and the takes it has.
 
     What was over stays over; what was live is live until the player says otherwise;
-    pieces that were ready are read again; the rest is composed anew.
+    pieces that were ready are read again, others are recalled; the rest is composed anew.
 
     Args:
         fresh: the state of the setlist as it is now.
         saved: what `save` returned.
         library: of the show.
     """
+    cues = [Cue.of({**values, "follow": Follow(**values["follow"])}) for values in saved.get("cues", ())]
     takes: dict[str, Take] = {}
     slots: list[Slot] = []
     rest = {slot.cue.id: slot for slot in fresh.slots}
     for old in saved["slots"]:
         slot = rest.pop(old["id"], None)
-        if slot is None and old["drawn"] and fresh.endless:
-            slot = Slot(Cue.of(old["drawn"]))
+        own = cues[old["cue"]] if old.get("cue") is not None else None
+        if own and (slot or old["inserted"] or (own.drawn and fresh.endless)):
+            slot = Slot(own)
         # Taken out of the setlist meanwhile.
         if slot is None:
             continue
         phase = Phase(old["phase"])
-        if phase in OVER:
-            slot = replace(slot, phase=phase)
-        elif phase is Phase.LIVE or phase in PLAYABLE:
-            take = _read(library, old["piece"], slot.cue)
-            if take:
-                takes[slot.cue.id] = take
-            if take or phase is Phase.LIVE:
-                kept = Phase.LIVE if phase is Phase.LIVE else Phase.READY
-                slot = replace(slot, phase=kept, number=old["number"], fraction=1.0, duration_s=old["duration_s"])
-        slots.append(slot)
-    state = replace(
-        fresh,
-        slots=(*slots, *rest.values()),
-        next_number=saved["next_number"],
-        drawn=saved["drawn"],
-        endless_seed=saved["endless_seed"],
-        held=saved["held"],
-    )
-    return state, takes
+        known = {name: old[name] for name in _SLOT if name in old}
+        slot = replace(slot, **known, takes=tuple(Candidate(*take) for take in old.get("takes", ())))
+        slots.append(_as_it_was(slot, phase, library, takes))
+    counters: dict[str, Any] = {name: saved[name] for name in (*_PLAIN, *_SWITCHES) if name in saved}
+    plans: dict[str, Any] = {
+        name: tuple(_planned(plan, cues) for plan in saved.get(name, ())) for name in ("undo", "redo")
+    }
+    return replace(fresh, slots=(*slots, *rest.values()), **counters, **plans), takes
 
 
-def _read(library: Library, piece_id: int | None, cue: Cue) -> Take | None:
-    piece = library.piece(piece_id) if piece_id is not None else None
-    if piece is None:
-        return None
-    try:
-        take = read_take(piece.midi, title=cue.name, caption=caption_of(cue.style), piece_id=piece.id)
-    except ModelError as error:
-        LOG.warning("%s", error)
-        return None
-    return replace(take.played_for(cue), style=piece.style, provenance=piece.provenance, styles=share_rows(cue.style))
+def _as_it_was(slot: Slot, phase: Phase, library: Library, takes: dict[str, Take]) -> Slot:
+    """Return a slot in its phase, with its take beside it where it is loaded."""
+    loaded = phase is Phase.LIVE or phase in PLAYABLE or (phase is Phase.AIRED and slot.number)
+    if loaded and slot.piece is not None:
+        try:
+            takes[slot.cue.id] = read_kept(found_piece(library, slot.piece), slot.cue)
+        except LibraryError as error:
+            LOG.warning("%s", error)
+    if phase is Phase.LIVE or phase in OVER:
+        return replace(slot, phase=phase, fraction=1.0)
+    if slot.cue.id in takes:
+        return replace(slot, phase=Phase.READY, fraction=1.0)
+    # Recalled where there is music, else composed.
+    return replace(slot, number=0, duration_s=0.0, fading=False, reason="")
+
+
+def _planned(plan: Mapping[str, Any], cues: list[Cue]) -> Plan:
+    coming = plan["coming"]
+    if coming is not None:
+        coming = tuple(
+            Coming(
+                **{
+                    **c,
+                    "cue": cues[c["cue"]],
+                    "takes": tuple(Candidate(*take) for take in c["takes"]),
+                    "joins": c["joins"] and Join(**c["joins"]),
+                }
+            )
+            for c in coming
+        )
+    return Plan(**{**plan, "coming": coming, "started": plan["started"] and Started(**plan["started"])})

@@ -296,6 +296,8 @@ class Revisions:
         change.take = take
         if cue.id in self._takes:
             self._takes[cue.id] = take
+        if take.piece_id is not None:
+            self._emit(c.Renewed(cue.id, take.piece_id))
         self._chronicle.log(
             "changed", cue=cue, piece_id=take.piece_id, detail=f"from bar {changing.bar}: {self._said(change.ordered)}"
         )

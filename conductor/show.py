@@ -9,6 +9,7 @@ import secrets
 import signal
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from conductor import cues as c
@@ -17,14 +18,19 @@ from conductor.chronicle import Chronicle
 from conductor.clock import Clock, SystemClock
 from conductor.commission import Commissions
 from conductor.crew import MIDI_OUT, Commands, Crew, commands_of
-from conductor.cues import Phase, State, step
+from conductor.cues import Phase, State, outline, step
 from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.onair import OnAir
+from conductor.operating.dispatcher import Dispatcher
+from conductor.operating.order import Order
+from conductor.operating.pending import Pending
+from conductor.operating.rereading import Rereading
 from conductor.resume import KEY, restore, save
 from conductor.revision import Revisions
 from conductor.setlist import Setlist
+from conductor.setlist.diff import Diff
 from conductor.stage import Obs, RunFolder, ShowOptions
 from conductor.take import bed
 from streaming.playing.bed import BED
@@ -63,11 +69,13 @@ class Show:
         clock: Clock | None = None,
         obs: Obs | None = None,
     ) -> None:
-        self.setlist = setlist
+        self._pending = Pending(setlist)
         self.options = options
         self.library = library
         self.terminal = terminal
         self.changed: list[Callable[[], None]] = []
+        # Counts what an operator would call a change: not the progress of composing.
+        self.revision = 0
         self.state: State = c.begin(setlist, seed=secrets.randbelow(2**31), unattended=options.fast)
         self._clock: Clock = clock or SystemClock()
         self._events: deque[c.Event] = deque()
@@ -95,6 +103,7 @@ class Show:
             library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
         )
         self.revisions = Revisions(library, self.chronicle, self._clock, self.crew, self.commissions.takes, self.event)
+        self.dispatcher = Dispatcher(self)
         self._saved: dict[str, Any] = {}
         # The player said Hello, and it is not known yet what it plays.
         self._player_asked = False
@@ -106,13 +115,14 @@ class Show:
         if not saved or saved.get("ended") or self.options.fresh or self.options.fast:
             return
         self.state, takes = restore(self.state, saved, self.library)
+        self.revision = int(saved.get("revision", 0)) + 1
         self.commissions.takes.update(takes)
         numbers = {slot.cue.id: slot.number for slot in self.state.slots}
         self.crew.know({numbers[cue_id]: take for cue_id, take in takes.items()})
         self.chronicle.say("taking up the show where it broke off (--fresh begins anew)")
 
     def _save(self) -> None:
-        saved = save(self.state, self.commissions.takes)
+        saved = save(self.state, self.commissions.takes, self.setlist, self.revision)
         if saved != self._saved:
             self._saved = saved
             try:
@@ -131,17 +141,72 @@ class Show:
         while self._events:
             self._step(self._events.popleft(), sample)
 
-    def verb(self, verb: c.Verb) -> None:
-        """Carry out an operator's wish.
+    @property
+    def setlist(self) -> Setlist:
+        """What is played."""
+        return self._pending.setlist
+
+    @property
+    def pending(self) -> Diff | None:
+        """What is different in the setlist's file; None: nothing."""
+        return self._pending.diff
+
+    @property
+    def news(self) -> tuple[str, ...]:
+        """What is different in the setlist's file, or wrong with it; a line each."""
+        return self._pending.lines
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the setlist's file."""
+        return self._pending.trouble
+
+    def obey(self, verb: c.Verb) -> None:
+        """Carry out an operator's wish; orders come through the dispatcher, which writes down who gave them.
 
         Raises:
             RefusalError: it cannot be met now.
         """
         live = self.state.live
-        self._step(self.revisions.placed(verb, live) if isinstance(verb, c.Change) else verb, None)
+        match verb:
+            case c.Change():
+                verb = self.revisions.placed(verb, live)
+            case c.Go() | c.Undo() | c.Redo():
+                levels = self.crew.heard.levels
+                there = live and levels and levels.number == live.number
+                verb = replace(verb, position_s=levels.position_s if there and levels else 0.0)
+        self._step(verb, None)
         while self._events:
             self._step(self._events.popleft(), None)
-        self.chronicle.log(type(verb).__name__.lower(), detail=str(verb))
+        if isinstance(verb, c.Reload):
+            self._pending.take_up()
+            self._save()
+            self._notify()
+
+    def _reread(self, setlist: Setlist) -> None:
+        """Take note of another setlist; it is taken up when somebody says so, or at once where that was asked for."""
+        self._pending.read(setlist)
+        if self.pending is None:
+            self.chronicle.say(f"{setlist.path.name} has changed, and nothing in it that can be taken up now")
+        elif self.options.auto_reload:
+            self.dispatcher.give(Order("reload", who=setlist.path.name, via="file"))
+        else:
+            self.chronicle.say(f"{setlist.path.name} has changed; reload takes this up:")
+        for line in self.news:
+            self.chronicle.say(f"  {line}")
+        self._notify()
+
+    def _misread(self, trouble: str) -> None:
+        self._pending.broken(trouble)
+        for line in trouble.splitlines():
+            self.chronicle.warn(line)
+        self.chronicle.warn("the setlist plays on as it was")
+        self.chronicle.log("setlist", detail=trouble)
+        self._notify()
+
+    def _notify(self) -> None:
+        for notify in self.changed:
+            notify()
 
     def _step(self, event: c.Event, sample: int | None) -> None:
         self._busy = True
@@ -153,41 +218,43 @@ class Show:
                 if was is None or was.phase is not slot.phase:
                     take = self.commissions.takes.get(slot.cue.id)
                     self.chronicle.moved(slot, take.piece_id if take else None, sample)
-                    if slot.phase in c.OVER:
-                        self.commissions.takes.pop(slot.cue.id, None)
             for action in actions:
                 self._do(action)
+            self.commissions.tidy(self.state.slots)
         finally:
             self._busy = False
         if self.state != before:
+            self.revision += outline(self.state) != outline(before)
             self._save()
             self.on_air.tell(self.state, self.setlist.title)
-            for notify in self.changed:
-                notify()
+            self._notify()
 
     def _do(self, action: c.Action) -> None:
         match action:
-            case c.StartComposing(cue, attempt, seed, after):
-                self.commissions.order(cue, attempt, seed, after)
+            case c.StartComposing(cue, order, seed, after):
+                self.commissions.order(cue, order, seed, after)
             case c.StartChange():
                 self.revisions.order(action)
             case c.StopChange(cue_id, change_id):
                 self.revisions.cancel(cue_id, change_id)
-            case c.StopComposing(cue_id, attempt):
-                self.commissions.cancel(cue_id, attempt)
-            case c.Borrow(cue, attempt, reason):
+            case c.StopComposing(cue_id, order):
+                self.commissions.cancel(cue_id, order)
+            case c.Borrow(cue, order, reason):
                 coming = [slot.cue.id for slot in self.state.upcoming]
-                self._spawn(self.commissions.borrow(cue, attempt, reason, coming))
+                self._spawn(self.commissions.borrow(cue, order, reason, coming))
+            case c.Recall(cue, order, piece):
+                self._spawn(self.commissions.recall(cue, order, piece))
             case c.Keep(cue_id, number):
-                self.crew.give(number, self.commissions.keep(cue_id))
-                self.event(c.Kept(cue_id))
-            case c.Reload(cue_ids):
+                take, candidates = self.commissions.keep(cue_id)
+                self.crew.give(number, take)
+                self.event(c.Kept(cue_id, number, take.piece_id, candidates))
+            case c.Give(cue_ids):
                 for cue_id in cue_ids:
                     slot = self.state.find(cue_id)
-                    if slot and cue_id in self.commissions.takes:
-                        self.crew.give(slot.number, self.commissions.takes[cue_id])
-            case c.Play(number, fade_s):
-                self.crew.send("player", wire.Go(number, fade_s))
+                    if slot and slot.number and (dressed := self.commissions.dress(slot.cue)):
+                        self.crew.give(slot.number, dressed)
+            case c.Play(number, fade_s, from_s):
+                self.crew.send("player", wire.Go(number, fade_s, from_s))
             case c.QueueUp(numbers, gap_s, cuts):
                 self.crew.send("player", wire.Follow(list(numbers), gap_s, list(cuts)))
             case c.FadeNow(seconds):
@@ -305,6 +372,8 @@ class Show:
             self.crew.record(self.options.record)
         # The composer loads its weights meanwhile; the bed is heard without it.
         starting = {asyncio.create_task(self.crew.workers[name].start()) for name in ("feed", "player")}
+        if not self.options.fast:
+            self._spawn(Rereading(self.setlist.path, self._reread, self._misread).run())
         for name in self.crew.workers.keys() - {"feed", "player"}:
             self._spawn(self._watch(name))
         ending = asyncio.create_task(self._end.wait())

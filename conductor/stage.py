@@ -37,6 +37,7 @@ class ShowOptions:
         obs_url, obs_password: of OBS's WebSocket server; an empty address: no OBS.
         stream: OBS streams from the show's start to its end.
         fast: everything as fast as it goes, into the recording.
+        auto_reload: a setlist that is changed is taken up at once.
         fresh: begin anew even where an earlier run broke off.
         publish: where the programme is published.
         stamp: picture numbers and flashes are drawn, for measurements.
@@ -56,6 +57,7 @@ class ShowOptions:
     obs_password: str = ""
     stream: bool = False
     fast: bool = False
+    auto_reload: bool = False
     fresh: bool = False
     checkpoint: Path | None = None
     publish: tuple[Destination, ...] = ()

@@ -17,7 +17,14 @@ def snapshot(show: Show) -> dict[str, Any]:
     live, standby = state.live, state.standby
     return {
         "title": show.setlist.title,
+        "revision": show.revision,
+        "setlist": {"news": list(show.news), "trouble": show.trouble},
         "held": state.held,
+        "locked": state.locked,
+        "panicked": state.panicked,
+        "endless": state.endless_on if state.endless else None,
+        "undo": state.undo[-1].told if state.undo else "",
+        "redo": state.redo[-1].told if state.redo else "",
         "over": state.over,
         "live": live.cue.id if live else None,
         "standby": standby.cue.id if standby else None,
@@ -50,7 +57,8 @@ def _cue(show: Show, slot: Slot) -> dict[str, Any]:
         "changing": _changing(slot),
         "reason": slot.reason if slot.phase is not Phase.COMPOSING or slot.attempt else "",
         "notes": cue.notes,
-        "piece": take.piece_id if take else None,
+        "piece": slot.piece or (take.piece_id if take else None),
+        "takes": [{"piece": t.piece, "score": round(t.score, 3), "refused": t.refused} for t in slot.takes],
     }
 
 

@@ -33,6 +33,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of pieces, log and database (./shows/TITLE)")
     run.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the programme")
     run.add_argument("--fast", action="store_true", help="play all cues as fast as it goes, into --record")
+    run.add_argument("--auto-reload", action="store_true", help="take up a changed setlist at once")
     run.add_argument("--fresh", action="store_true", help="begin anew even where an earlier run broke off")
     run.add_argument("--port", type=int, default=8080, help="of the console (8080; 0: none)")
     run.add_argument("--host", default="127.0.0.1", help="address of the console (127.0.0.1: this machine alone)")
@@ -110,6 +111,7 @@ def run_show(args: argparse.Namespace) -> int:
         obs_password=os.environ.get("OBS_PASSWORD", ""),
         stream=args.stream,
         fast=args.fast,
+        auto_reload=args.auto_reload,
         fresh=args.fresh,
         checkpoint=args.checkpoint,
         publish=() if args.fast else chosen(setlist.stream, args.publish or ()),

@@ -1,7 +1,8 @@
 """The console's server: the page, the state, the verbs, events; the programme itself is in `whep`.
 
-`GET` reads, `POST` acts. A verb may carry `expect_standby`: it is refused with 409
-when another cue is next by now, so that two operators do not say GO twice.
+`GET` reads, `POST` acts: `/api/VERB`, with the verbs of `conductor.operating.vocabulary`. A verb may carry
+`expect_standby` and `revision`: it is refused with 409 when another cue is next by now, or the show has
+changed; and `request_id`: what comes twice with the same one is carried out once.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
+from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
 
-from conductor import cues as c
 from conductor.console.whep import Whep
-from conductor.cues import wish_of
 from conductor.errors import UsageError
+from conductor.operating.order import Order
+from conductor.setlist.yamlfile import explain
 from conductor.show import Show
 from conductor.view import meters, snapshot
 
@@ -73,7 +75,7 @@ class Console:
                 web.get("/api/state", self._get_state),
                 web.get("/api/events", self._get_events),
                 web.get("/pieces/{piece:[0-9]+}.mid", self._get_piece),
-                web.post("/api/{verb:go|hold|release|skip|fade|standby|change}", self._post_verb),
+                web.post("/api/{verb:[a-z]+}", self._post_verb),
                 *self._whep.routes(),
             ]
         )
@@ -173,14 +175,12 @@ class Console:
         return socket
 
     async def _send(self, socket: web.WebSocketResponse, changed: asyncio.Event) -> None:
-        revision = 0
         last: dict[str, Any] = {}
         with contextlib.suppress(ConnectionError, TimeoutError, RuntimeError):
             while not socket.closed:
                 if changed.is_set():
                     changed.clear()
-                    revision += 1
-                    body = {"kind": "state", "revision": revision, **snapshot(self._show)}
+                    body = {"kind": "state", **snapshot(self._show)}
                     await asyncio.wait_for(socket.send_json(body), SEND_WAIT_S)
                 now = meters(self._show)
                 if now != last:
@@ -195,43 +195,30 @@ class Console:
     async def _post_verb(self, request: web.Request) -> web.Response:
         raw = await request.text()
         try:
-            body = json.loads(raw) if raw.strip() else {}
-            verb = _verb(request.match_info["verb"], body)
-        except (ValueError, TypeError, KeyError) as error:
+            order = _order(request.match_info["verb"], json.loads(raw) if raw.strip() else {})
+        except ValueError as error:
             return _refuse(400, f"not understood: {error}")
-        standby = self._show.state.standby
-        expected = body.get("expect_standby")
-        if expected is not None and expected != (standby.cue.id if standby else ""):
-            return _refuse(409, f"next is {standby.cue.name if standby else 'nothing'} by now")
-        try:
-            self._show.verb(verb)
-        except c.RefusalError as error:
-            return _refuse(409, str(error))
-        return web.json_response({"ok": True})
+        answer = self._show.dispatcher.give(order)
+        return web.json_response(answer.plain, status=answer.status)
 
 
-def _verb(name: str, body: Any) -> c.Verb:
+class _About(BaseModel):
+    """What an order is given with, beside its arguments."""
+
+    request_id: Annotated[StrictStr, Field(max_length=200)] = ""
+    expect_standby: StrictStr | None = None
+    revision: StrictInt | None = None
+
+
+def _order(verb: str, body: Any) -> Order:
     if not isinstance(body, dict):
         raise ValueError("a JSON object is expected")
-    cue = body.get("cue")
-    if cue is not None and not isinstance(cue, str):
-        raise ValueError("cue: the id of a cue, as text")
-    match name:
-        case "go":
-            return c.Go(cue)
-        case "skip":
-            return c.Skip(cue)
-        case "standby":
-            if cue is None:
-                raise ValueError("cue: which one?")
-            return c.Standby(cue)
-        case "hold":
-            return c.Hold()
-        case "release":
-            return c.Release()
-        case "change":
-            return c.Change(wish_of({name: value for name, value in body.items() if name != "expect_standby"}))
-    return c.FadeOut(float(body.get("seconds", 4.0)))
+    try:
+        about = _About.model_validate(body)
+    except ValidationError as error:
+        raise ValueError(explain(error.errors()[0])) from None
+    arguments = {name: value for name, value in body.items() if name not in _About.model_fields}
+    return Order(verb, arguments, "console", "http", about.request_id, about.expect_standby, about.revision)
 
 
 def _refuse(status: int, reason: str) -> web.Response:

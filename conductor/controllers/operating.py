@@ -13,7 +13,7 @@ from conductor.controllers.plan import ControllerMap
 from conductor.controllers.scene import Scene
 from conductor.controllers.station import Answered, Station
 from conductor.controllers.surface import Press
-from conductor.cues.wish import wish_of
+from conductor.operating.order import Order
 from conductor.show import Show
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,12 @@ _FADERS = ("energy", "density", "tempo_bpm")
 def scene_of(state: c.State) -> Scene:
     """Return what lights and faders go by."""
     live, standby = state.live, state.standby
-    lit = {"hold": state.held, "endless": state.endless is not None}
+    lit = {
+        "hold": state.held,
+        "endless": state.endless is not None and state.endless_on,
+        "lock": state.locked,
+        "panic": state.panicked,
+    }
     return Scene(
         live=live.cue.id if live else None,
         standby=standby.cue.id if standby else None,
@@ -102,36 +107,9 @@ class Controllers:
         self._show.chronicle.log("controller", detail=text)
 
     def _obey(self, press: Press, who: str, answered: Answered) -> None:
+        order = Order(press.verb, press.arguments, who, "midi", expect_standby=press.expect_standby)
         try:
-            self._show.verb(self._verb(press))
-        except (c.RefusalError, ValueError) as error:
-            answered(str(error))
+            answered(self._show.dispatcher.give(order).reason)
         except Exception:
             log.exception("%s: %s", who, press)
             answered("it could not be done (the log tells why)")
-        else:
-            answered("")
-
-    def _verb(self, press: Press) -> c.Verb:
-        arguments = press.arguments
-        cue = arguments.get("cue")
-        cue_id = None if cue is None else scene_of(self._show.state).numbers.get(str(cue), str(cue))
-        standby = self._show.state.standby
-        if press.expect_standby is not None and press.expect_standby != (standby.cue.id if standby else ""):
-            raise c.RefusalError(f"next is {standby.cue.name if standby else 'nothing'} by now")
-        match press.verb:
-            case "go":
-                return c.Go(cue_id)
-            case "standby" if cue_id is not None:
-                return c.Standby(cue_id)
-            case "hold":
-                return c.Hold()
-            case "release":
-                return c.Release()
-            case "skip":
-                return c.Skip(cue_id)
-            case "fade":
-                return c.FadeOut(float(arguments.get("seconds", 4.0)))
-            case "change":
-                return c.Change(wish_of(arguments))
-        raise c.RefusalError(f"this show knows no {press.verb}")

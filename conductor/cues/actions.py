@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conductor.cues.state import Changing, Join
+from conductor.cues.slot import Changing, Join
 from conductor.cues.wish import Wish
 from conductor.setlist import Cue
 
@@ -14,7 +14,7 @@ class StartComposing:
     """Ask the composer for a cue's piece; `after`: where it goes on from (the second is still to be found)."""
 
     cue: Cue
-    attempt: int
+    order: int
     seed: int
     after: Join | None = None
 
@@ -24,7 +24,7 @@ class StopComposing:
     """Cancel the request for a cue."""
 
     cue_id: str
-    attempt: int
+    order: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,17 @@ class Borrow:
     """Find a piece in the library; answered by Took or Missed."""
 
     cue: Cue
-    attempt: int
+    order: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Fetch a cue's own piece out of the library; answered by Took or Missed."""
+
+    cue: Cue
+    order: int
+    piece: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +54,19 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Reload:
-    """Give the player the pieces of these cues again."""
+class Give:
+    """Give player and feed the pieces of these cues again, as their cues are now."""
 
     cue_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Start a piece now."""
+    """Start a piece now; `from_s`: at this second of it."""
 
     number: int
     fade_s: float
+    from_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,8 @@ Action = (
     | StopChange
     | Borrow
     | Keep
-    | Reload
+    | Recall
+    | Give
     | Play
     | QueueUp
     | FadeNow

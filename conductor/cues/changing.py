@@ -9,7 +9,8 @@ from itertools import pairwise
 from conductor.cues.actions import Forget, StartChange, StopChange
 from conductor.cues.draft import Draft
 from conductor.cues.events import Revised, Unchanged
-from conductor.cues.state import PLAYABLE, Changing, Phase, RefusalError, Slot, State
+from conductor.cues.slot import PLAYABLE, Changing, Phase, Slot
+from conductor.cues.state import RefusalError, State
 from conductor.cues.verbs import Change
 from conductor.setlist.values import MAX_SEED
 
@@ -101,7 +102,8 @@ def _join_anew(draft: Draft, left_s: float) -> None:
     if slot and slot.joins and slot.phase in PLAYABLE and slot.number != draft.state.fired and left_s > _RECOMPOSE_S:
         draft.do(Forget(slot.number))
         draft.change(queue=None)
-        draft.move(slot, phase=Phase.PLANNED, number=0, fraction=0.0, joins=None)
+        anew = {"number": 0, "fraction": 0.0, "joins": None, "piece": None, "takes": ()}
+        draft.move(slot, phase=Phase.PLANNED, revision=slot.revision + 1, **anew)
 
 
 def tend(draft: Draft) -> None:

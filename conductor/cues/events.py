@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conductor.cues.state import Join
+from conductor.cues.slot import Candidate, Join
 from conductor.cues.verbs import Verb
 
 
@@ -44,7 +44,7 @@ class Progressed:
     """Composing goes on; `fraction` is 0 to 1."""
 
     cue_id: str
-    attempt: int
+    order: int
     fraction: float
 
 
@@ -53,7 +53,7 @@ class Took:
     """A piece for a cue is there (composed, or found in the library); `joins`: it goes on from another."""
 
     cue_id: str
-    attempt: int
+    order: int
     duration_s: float
     notes: int
     reason: str = ""
@@ -65,16 +65,33 @@ class Missed:
     """No piece came of it; another seed may help where `retryable`."""
 
     cue_id: str
-    attempt: int
+    order: int
     reason: str
     retryable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The piece is stored, and the player and the feed have it."""
+    """The piece is stored, and the player and the feed have it.
+
+    Attributes:
+        number: the player's.
+        piece: its id in the library; None: it could not be stored, and plays all the same.
+        takes: the pieces to choose from, itself among them; empty: those that were known.
+    """
 
     cue_id: str
+    number: int
+    piece: int | None = None
+    takes: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The music of a cue is kept as it was changed on air."""
+
+    cue_id: str
+    piece: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +130,4 @@ class Unchanged:
 
 Composing = Progressed | Took | Missed
 Worker = ComposerUp | ComposerLost | PlayerUp | PlayerLost
-Event = Tick | Worker | Composing | Kept | Began | Finished | Revised | Unchanged | Verb
+Event = Tick | Worker | Composing | Kept | Renewed | Began | Finished | Revised | Unchanged | Verb

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 
-from conductor.cues.actions import ListOver, Play, QueueUp, StartComposing
-from conductor.cues.changing import before, cut_s, said, tend
-from conductor.cues.composing import attempt_seed
+from conductor.cues.actions import ListOver, QueueUp
+from conductor.cues.changing import cut_s, said, tend
+from conductor.cues.composing import compose, recall
 from conductor.cues.draft import Draft
-from conductor.cues.state import OVER, PLAYABLE, Join, Phase, Slot, State
+from conductor.cues.playing import fire
+from conductor.cues.slot import OVER, PLAYABLE, Phase, Slot
+from conductor.cues.state import State
+from conductor.cues.undoing import forget
 from conductor.setlist import Cue, Endless
 from conductor.setlist.values import MAX_SEED
 
 GAP_S = 1.0
-GO_FADE_S = 0.8
 # How much later than its gap a queued piece may begin before it is started by hand.
 GRACE_S = 2.0
 # Past cues kept in the state; the as-run log keeps them all.
@@ -24,12 +26,15 @@ def settle(draft: Draft) -> None:
     """Ask for whatever the facts call for."""
     tend(draft)
     _draw(draft)
-    _compose(draft)
+    recall(draft)
+    compose(draft)
     _arm(draft)
     _start(draft)
     _queue(draft)
     state = draft.state
-    if not state.over and not state.upcoming and not state.live and not state.fired:
+    if state.over and state.upcoming:
+        draft.change(over=False)
+    elif not state.over and not state.upcoming and not state.live and not state.fired:
         draft.change(over=True)
         draft.do(ListOver())
 
@@ -58,30 +63,19 @@ def draw(endless: Endless, seed: int, index: int) -> Cue:
 
 
 def _draw(draft: Draft) -> None:
-    endless = draft.state.endless
+    endless = draft.state.endless if draft.state.endless_on else None
     while endless and len(draft.state.upcoming) < draft.state.ahead:
         index = draft.state.drawn + 1
-        slot = Slot(draw(endless, draft.state.endless_seed, index))
-        draft.change(slots=(*draft.state.slots, slot), drawn=index)
+        cue = draw(endless, draft.state.endless_seed, index)
+        draft.change(drawn=index)
+        # Somebody may have called a cue of his own so.
+        if draft.state.find(cue.id) is None:
+            draft.change(slots=(*draft.state.slots, Slot(cue, drawn=index)))
     past = [s for s in draft.state.slots if s.phase in OVER]
     if len(past) > PAST_KEPT:
         old = {s.cue.id for s in past[:-PAST_KEPT]}
         draft.change(slots=tuple(s for s in draft.state.slots if s.cue.id not in old))
-
-
-def _compose(draft: Draft) -> None:
-    """One piece at a time, the nearest first."""
-    state = draft.state
-    busy = any(s.phase is Phase.COMPOSING for s in state.slots)
-    if busy or not state.composer or draft.now_s < state.rest_s:
-        return
-    for slot in state.upcoming[: state.ahead]:
-        if slot.phase is Phase.PLANNED:
-            draft.move(slot, phase=Phase.COMPOSING, fraction=0.0, moved_s=draft.now_s)
-            earlier = before(state, slot)
-            after = Join(earlier.cue.id, 0.0, earlier.revision) if earlier else None
-            draft.do(StartComposing(slot.cue, slot.attempt, attempt_seed(slot.cue.seed, slot.attempt), after))
-            return
+        forget(draft, old)
 
 
 def _arm(draft: Draft) -> None:
@@ -91,13 +85,6 @@ def _arm(draft: Draft) -> None:
             draft.move(slot, phase=Phase.READY)
     if standby and standby.phase is Phase.READY:
         draft.move(standby, phase=Phase.ARMED)
-
-
-def fire(draft: Draft, slot: Slot) -> None:
-    """Start a piece now."""
-    draft.do(Play(slot.number, GO_FADE_S))
-    # The player takes it out of its queue; what is left of that is told anew when it has begun.
-    draft.change(fired=slot.number, fired_s=draft.now_s, queue=None)
 
 
 def _by_itself(state: State, slot: Slot) -> bool:
@@ -130,7 +117,7 @@ def _queue(draft: Draft) -> None:
     cuts: list[float | None] = []
     gap_s = GAP_S
     earlier = state.live
-    for slot in () if state.held else state.upcoming:
+    for slot in () if state.held or state.returning else state.upcoming:
         if slot.phase not in PLAYABLE or not _by_itself(state, slot):
             break
         if numbers and _gap_s(slot) != gap_s:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from conductor.cues.actions import FadeNow, Forget, Reload
+from conductor.cues.actions import FadeNow, Forget, Give, Play
 from conductor.cues.changing import said
 from conductor.cues.draft import Draft
-from conductor.cues.state import OVER, Phase, Slot
+from conductor.cues.slot import OVER, Phase, Slot
 
+GO_FADE_S = 0.8
 SKIP_FADE_S = 1.5
 # A start that was sent and did not happen is sent again after this time.
 REFIRE_S = 5.0
@@ -14,14 +15,20 @@ REFIRE_S = 5.0
 
 def player(draft: Draft, *, up: bool, playing: int) -> None:
     """Note that the player came or went, and what it plays."""
-    draft.change(player=up, queue=None, fired=0)
+    draft.change(player=up, queue=None, fired=0, returning=0)
     live = draft.state.live
     if live and (not playing or live.number != playing):
         air(draft, live, "cut short: the player was restarted")
-    if up:
-        loaded = tuple(s.cue.id for s in draft.state.upcoming if s.number)
-        draft.do(Reload(loaded))
-        draft.change(idle_s=None if draft.state.live else draft.now_s)
+    if not up:
+        # What has been is not worth loading again.
+        over = {s.cue.id for s in draft.state.slots if s.phase in OVER}
+        for slot in draft.state.slots:
+            if slot.cue.id in over and slot.number:
+                draft.move(slot, number=0)
+        draft.change(kept=0)
+        return
+    draft.do(Give(tuple(s.cue.id for s in draft.state.upcoming if s.number)))
+    draft.change(idle_s=None if draft.state.live else draft.now_s)
 
 
 def air(draft: Draft, slot: Slot, reason: str = "") -> Slot:
@@ -33,13 +40,29 @@ def air(draft: Draft, slot: Slot, reason: str = "") -> Slot:
 
 
 def finished(draft: Draft, number: int) -> None:
-    """Note that a piece has ended."""
+    """Note that a piece has ended; the player keeps the latest one, should its GO be undone."""
     slot = draft.state.numbered(number)
     if slot and slot.phase is Phase.LIVE:
+        if number == draft.state.returning:
+            come_again(draft, slot)
+            draft.change(idle_s=draft.now_s)
+            return
         slot = air(draft, slot)
-    # A piece that another started over is aired before it has died away: only now may it go.
-    if slot and slot.phase in OVER:
-        draft.do(Forget(number))
+    if not slot or slot.phase not in OVER:
+        return
+    earlier = draft.state.numbered(draft.state.kept)
+    if earlier and earlier.number != number:
+        draft.do(Forget(earlier.number))
+        draft.move(earlier, number=0)
+    draft.change(kept=number)
+
+
+def come_again(draft: Draft, slot: Slot) -> None:
+    """Let what was live be next again: its GO was undone."""
+    rest = draft.state.open
+    again = draft.move(slot, phase=Phase.READY, fading=False, reason="")
+    draft.change(returning=0)
+    draft.arrange((again, *rest))
 
 
 def began(draft: Draft, number: int) -> None:
@@ -47,31 +70,37 @@ def began(draft: Draft, number: int) -> None:
     slot = draft.state.numbered(number)
     if not slot or slot.phase in (Phase.LIVE, Phase.AIRED, Phase.FAILED):
         return
-    skipped = slot.phase is Phase.SKIPPED
+    # Skipped, or faded, while the player was already starting it: it ends as it begins.
+    ends = slot.phase is Phase.SKIPPED or slot.fading
     live = draft.state.live
-    if live:
+    slot = draft.move(slot, phase=Phase.LIVE, fading=ends, from_s=0.0)
+    if live and live.number == draft.state.returning:
+        come_again(draft, live)
+    elif live:
         air(draft, live)
-    draft.move(slot, phase=Phase.LIVE, fading=skipped)
-    # Skipped while the player was already starting it: it ends as it begins.
-    if skipped:
+    if ends:
         draft.do(FadeNow(SKIP_FADE_S))
-    queue = draft.state.queue
-    cuts = draft.state.cuts
+    queue, cuts = draft.state.queue, draft.state.cuts
     if queue and number in queue:
         place = queue.index(number) + 1
         queue, cuts = queue[place:], said(cuts[place:])
-    draft.change(idle_s=None, queue=queue, cuts=cuts, fired=0 if draft.state.fired == number else draft.state.fired)
-    order(draft)
+    fired = 0 if draft.state.fired == number else draft.state.fired
+    draft.change(idle_s=None, queue=queue, cuts=cuts, fired=fired, panicked=draft.state.panicked and ends)
+    # What is over or live stays before what is to come.
+    draft.change(slots=(*draft.state.past, *draft.state.upcoming))
 
 
-def order(draft: Draft) -> None:
-    """Keep what is over or live before what is to come."""
-    slots = draft.state.slots
-    past = [s for s in slots if s.phase in OVER or s.phase is Phase.LIVE]
-    draft.change(slots=(*past, *draft.state.upcoming))
+def fire(draft: Draft, slot: Slot) -> None:
+    """Start a piece now."""
+    draft.do(Play(slot.number, GO_FADE_S, slot.from_s))
+    # The player takes it out of its queue; what is left of that is told anew when it has begun.
+    draft.change(fired=slot.number, fired_s=draft.now_s, queue=None)
 
 
-def watch(draft: Draft) -> None:
+def watch_playing(draft: Draft) -> None:
     """Give up waiting for a start that was sent and did not happen."""
     if draft.state.fired and draft.now_s - draft.state.fired_s > REFIRE_S:
-        draft.change(fired=0)
+        slot = draft.state.numbered(draft.state.fired)
+        if slot and slot.fading:
+            draft.move(slot, fading=False)
+        draft.change(fired=0, returning=0)

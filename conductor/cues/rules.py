@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from conductor.cues.actions import Action
 from conductor.cues.changing import changed
-from conductor.cues.composing import composer, heard
-from conductor.cues.composing import watch as watch_composing
+from conductor.cues.composing import composer, heard, kept, watch_composing
 from conductor.cues.draft import Draft
 from conductor.cues.events import (
     Began,
@@ -23,6 +22,7 @@ from conductor.cues.events import (
     PlayerLost,
     PlayerUp,
     Progressed,
+    Renewed,
     Revised,
     Tick,
     Took,
@@ -30,9 +30,8 @@ from conductor.cues.events import (
 )
 from conductor.cues.following import settle
 from conductor.cues.operating import obey
-from conductor.cues.playing import began, finished, player
-from conductor.cues.playing import watch as watch_playing
-from conductor.cues.state import Phase, State
+from conductor.cues.playing import began, finished, player, watch_playing
+from conductor.cues.state import State
 
 
 def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action, ...]]:
@@ -52,17 +51,21 @@ def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action,
             watch_composing(draft)
             watch_playing(draft)
         case ComposerUp() | ComposerLost():
-            composer(draft, isinstance(event, ComposerUp))
-        case PlayerUp() | PlayerLost():
-            player(draft, up=isinstance(event, PlayerUp), playing=getattr(event, "playing", 0))
+            composer(draft, up=isinstance(event, ComposerUp))
+        case PlayerUp(playing):
+            player(draft, up=True, playing=playing)
+        case PlayerLost():
+            player(draft, up=False, playing=0)
         case Progressed() | Took() | Missed():
             heard(draft, event)
+        case Kept():
+            kept(draft, event)
+        case Renewed(cue_id, piece):
+            slot = state.find(cue_id)
+            if slot:
+                draft.move(slot, piece=piece)
         case Revised() | Unchanged():
             changed(draft, event)
-        case Kept(cue_id):
-            slot = state.find(cue_id)
-            if slot and slot.phase is Phase.CHECKED:
-                draft.move(slot, phase=Phase.READY)
         case Began(number):
             began(draft, number)
         case Finished(number):

@@ -1,8 +1,4 @@
-"""The states of a show: cues on their way to the air.
-
-    planned -> composing -> checked -> ready -> armed -> live -> aired
-                   |                     |        |
-                   +-> failed            +--------+-> skipped
+"""The state of a show: everything that its rules decide from.
 
 Values only; `conductor.cues.rules` holds the rules that lead from one to the next.
 """
@@ -10,9 +6,8 @@ Values only; `conductor.cues.rules` holds the rules that lead from one to the ne
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from conductor.cues.wish import Wish
+from conductor.cues.slot import OVER, Candidate, Join, Phase, Slot
 from conductor.errors import ConductorError
 from conductor.setlist import Cue, Endless, Setlist
 
@@ -21,92 +16,56 @@ class RefusalError(ConductorError):
     """An operator's wish that cannot be met now; the text says why."""
 
 
-class Phase(StrEnum):
-    """Where a cue is on its way."""
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What a plan knows of a cue that is to come; the fields are those of a slot."""
 
-    PLANNED = "planned"
-    COMPOSING = "composing"
-    CHECKED = "checked"
-    READY = "ready"
-    ARMED = "armed"
-    LIVE = "live"
-    AIRED = "aired"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-OVER = frozenset({Phase.AIRED, Phase.FAILED, Phase.SKIPPED})
-PLAYABLE = frozenset({Phase.READY, Phase.ARMED})
+    cue: Cue
+    piece: int | None = None
+    takes: tuple[Candidate, ...] = ()
+    joins: Join | None = None
+    revision: int = 0
+    copy_of: str = ""
+    inserted: bool = False
+    drawn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Changing:
-    """A change of a live piece that is under way.
+class Started:
+    """A GO that can be undone.
 
     Attributes:
-        id: unique in the show.
-        bar, at_s: the bar, and the second, from which on the piece is composed anew.
-        asked_s: monotonic time of the request.
-        moved_s: monotonic time of the latest section.
-        until_s: up to where the player has new notes; 0: none yet.
-    """
-
-    id: int
-    bar: int
-    at_s: float
-    asked_s: float
-    moved_s: float
-    until_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Where a piece takes the place of the one it goes on from.
-
-    Attributes:
-        cue_id: the cue whose piece is cut.
-        at_s: second of that piece.
-        revision: of that piece; changed since then, it leads elsewhere.
+        cue_id: what it started.
+        before: the cue that was cut; empty: there was none.
+        from_s: second at which its piece was cut.
     """
 
     cue_id: str
-    at_s: float
-    revision: int = 0
+    before: str = ""
+    from_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """A cue and where it is.
+class Plan:
+    """What was planned before an operator said something; None where that did not touch it.
 
     Attributes:
-        cue: as planned.
-        phase: where it is.
-        number: the player's number of its piece; 0 while there is none.
-        attempt: 0, then 1, 2 for each new seed after a failure.
-        borrowing: whether a piece of the library is to stand in.
-        fraction: how far composing is, 0 to 1.
-        moved_s: monotonic time of the last sign of life while composing.
-        duration_s: of the composed piece.
-        fading: whether the operator asked it to end early.
-        reason: why it failed, was cut or stands in.
-        joins: where its piece takes the place of the one before.
-        changing, wish, revision: the change under way, all that was wished, and how often it was changed.
+        verb: what was said.
+        told: what it did, for people.
+        coming: cues to come, next first; drawn: how many had been drawn then.
+        held, endless_on: as of `State`.
+        drawing: the endless part, and how many pieces are composed ahead.
+        started: what a GO started.
     """
 
-    cue: Cue
-    phase: Phase = Phase.PLANNED
-    number: int = 0
-    attempt: int = 0
-    borrowing: bool = False
-    fraction: float = 0.0
-    moved_s: float = 0.0
-    duration_s: float = 0.0
-    fading: bool = False
-    reason: str = ""
-    joins: Join | None = None
-    changing: Changing | None = None
-    wish: Wish = ()
-    revision: int = 0
+    verb: str
+    told: str
+    coming: tuple[Coming, ...] | None = None
+    drawn: int = 0
+    held: bool | None = None
+    endless_on: bool | None = None
+    drawing: tuple[Endless | None, int] | None = None
+    started: Started | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,39 +75,54 @@ class State:
     Attributes:
         slots: past, present and coming cues, in the order of playing.
         endless, endless_seed, drawn: what is drawn when the list is over, and how many were.
+        endless_on: whether it is drawn at all.
         ahead: pieces composed before their moment.
         unattended: nobody says GO and nothing is drawn (`--fast`).
         held: nothing starts by itself until a release.
+        locked: the list must not be edited.
+        panicked: the operator faded to the bed in need.
         queue, gap_s, cuts: what the player was told to follow with; None: it must be told anew.
         fired, fired_s: number of the piece a start was sent for, until it begins, and when.
+        returning: number of the live piece that is to come again once it is off: its GO was undone.
+        kept: number of the latest piece that has been; the player has it still.
         idle_s: monotonic time since when nothing is live; None while something is.
         rest_s: monotonic time before which no composing starts (after a failure).
-        next_number: the next unused player's number.
+        next_number, next_order, next_change: the next unused number of a piece in the player, of a
+            request, of a change.
         composer, player: whether they are there.
-        next_change, lead_s: the next unused number of a change, and how far ahead of the playhead it begins.
+        lead_s: how far ahead of the playhead a change begins.
         over: whether the end was told.
+        undo, redo: plans to go back to, and forth; the latest last.
     """
 
     slots: tuple[Slot, ...]
     endless: Endless | None = None
     endless_seed: int = 0
     drawn: int = 0
+    endless_on: bool = True
     ahead: int = 2
     unattended: bool = False
     held: bool = False
+    locked: bool = False
+    panicked: bool = False
     queue: tuple[int, ...] | None = None
     gap_s: float = 1.0
     cuts: tuple[float | None, ...] = ()
     fired: int = 0
     fired_s: float = -1e9
+    returning: int = 0
+    kept: int = 0
     idle_s: float | None = 0.0
     rest_s: float = 0.0
     next_number: int = 1
+    next_order: int = 1
+    next_change: int = 1
     composer: bool = False
     player: bool = False
-    next_change: int = 1
     lead_s: float = 2.0
     over: bool = False
+    undo: tuple[Plan, ...] = ()
+    redo: tuple[Plan, ...] = ()
 
     @property
     def live(self) -> Slot | None:
@@ -156,14 +130,24 @@ class State:
         return next((s for s in self.slots if s.phase is Phase.LIVE), None)
 
     @property
+    def past(self) -> tuple[Slot, ...]:
+        """What is over, and what is on air."""
+        return tuple(s for s in self.slots if s.phase in OVER or s.phase is Phase.LIVE)
+
+    @property
     def upcoming(self) -> tuple[Slot, ...]:
         """What is still to come, next first."""
         return tuple(s for s in self.slots if s.phase not in OVER and s.phase is not Phase.LIVE)
 
     @property
+    def open(self) -> tuple[Slot, ...]:
+        """What is to come and not on its way to the air: what an operator may still move."""
+        return tuple(s for s in self.upcoming if not self.fired or s.number != self.fired)
+
+    @property
     def standby(self) -> Slot | None:
         """What GO would start."""
-        return next((s for s in self.upcoming if s.number != self.fired or not self.fired), None)
+        return next(iter(self.open), None)
 
     def find(self, cue_id: str) -> Slot | None:
         """Return the slot of a cue."""
@@ -176,6 +160,15 @@ class State:
     def put(self, slot: Slot) -> State:
         """Return the state with a slot in place of the one of the same cue."""
         return replace(self, slots=tuple(slot if s.cue.id == slot.cue.id else s for s in self.slots))
+
+
+def outline(state: State) -> tuple[object, ...]:
+    """Return what operators decide by: two states with the same are the same to them."""
+    slots = tuple(
+        (s.cue, s.phase, s.piece, s.takes, s.fading, s.reason, s.changing and s.changing.id) for s in state.slots
+    )
+    switches = (state.held, state.locked, state.panicked, state.endless_on, state.endless, state.ahead, state.over)
+    return (slots, switches, state.fired, state.undo, state.redo)
 
 
 def begin(setlist: Setlist, *, seed: int = 0, unattended: bool = False) -> State:

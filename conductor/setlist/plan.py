@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +166,7 @@ class Setlist:
 
     Attributes:
         ahead: how many pieces are composed before their moment.
+        template: what a cue is that says nothing.
         midi: where notes go, too.
         loudness: of the programme in LUFS, and its ceiling in dBTP.
         watching: who may watch by WebRTC, and how they are reached.
@@ -181,6 +182,7 @@ class Setlist:
     endless: Endless | None = None
     ahead: int = 2
     path: Path = Path("setlist.yaml")
+    template: Cue = field(default=Cue("", "", ""), kw_only=True)
     midi: MidiRoute | None = None
     loudness: tuple[float, float] = (-14.0, -1.0)
     watching: Watching = ANYBODY

@@ -6,6 +6,7 @@ is never played half.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from conductor.setlist.banks import bank_mistakes
 from conductor.setlist.building import build
 from conductor.setlist.controllers import map_mistakes
+from conductor.setlist.editing import template_of
 from conductor.setlist.look import theme_mistakes
 from conductor.setlist.parts import PARTS, SetlistPart
 from conductor.setlist.plan import Setlist
@@ -52,7 +54,7 @@ def load_setlist(path: Path) -> Setlist:
     mistakes += theme_mistakes(file, raw)
     if mistakes or parts is None:
         raise file.refuse(mistakes)
-    setlist = build(parts, path)
+    setlist = replace(build(parts, path), template=template_of(parts, path))
     if mistakes := _check_cues(file, raw, setlist):
         raise file.refuse(mistakes)
     return setlist

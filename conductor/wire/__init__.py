@@ -5,7 +5,7 @@ outlives a conductor that dies and serves the next one. A message is one line
 of JSON with its kind; the newest connection is the one that is answered.
 """
 
-from conductor.wire.composing import Cancel, Change, Compose, Composed, Progress, Refused, Revised
+from conductor.wire.composing import Cancel, Change, Compose, Composed, Other, Progress, Refused, Revised
 from conductor.wire.link import Link, connect, serve
 from conductor.wire.message import Fault, Hello, MarkRow, Message, NoteRow, Quit, decode, encode
 from conductor.wire.playing import (
@@ -59,6 +59,7 @@ __all__ = [
     "Next",
     "NoteRow",
     "Offer",
+    "Other",
     "PortNews",
     "Progress",
     "Publish",

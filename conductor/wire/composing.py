@@ -87,6 +87,27 @@ class Revised(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """A candidate that was not chosen.
+
+    Attributes:
+        index: its place among all candidates, from 0.
+        midi: path of the written MIDI file.
+        duration_s: end of the last note.
+        notes: how many.
+        score: how it was judged.
+        refused: why it must not be played; empty where it may.
+    """
+
+    index: int
+    midi: str
+    duration_s: float
+    notes: int
+    score: float
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Composed(Message):
     """A take is ready.
 
@@ -99,6 +120,8 @@ class Composed(Message):
         provenance: checkpoint hash, seed, prompt and all scores.
         beats_per_bar: quarter notes in a bar.
         marks: sections and the like.
+        index: its place among all candidates, from 0; `score`: how it was judged.
+        others: the candidates that were not chosen.
     """
 
     request_id: str
@@ -110,6 +133,9 @@ class Composed(Message):
     provenance: dict[str, Any]
     beats_per_bar: float = 4.0
     marks: list[MarkRow] = field(default_factory=list)
+    index: int = 0
+    score: float = 0.0
+    others: list[Other] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,11 @@ class Follow(Message):
 
 @dataclass(frozen=True, slots=True)
 class Go(Message):
-    """Start a loaded piece now; what is playing fades out under it."""
+    """Start a loaded piece now, `from_s` seconds into it; what is playing fades out under it."""
 
     number: int
     fade_s: float = 0.5
+    from_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ async def measured(show: Show, library: Library, changes: int, patience_s: float
         known, asked_s, sample = len(replaced(library)), time.monotonic(), show.crew.heard.levels.sample
         lead_s = show.state.lead_s
         try:
-            show.verb(c.Change(wish_of(wish)))
+            show.obey(c.Change(wish_of(wish)))
         except c.RefusalError as error:
             print(f"refused: {error}", file=sys.stderr)
             await asyncio.sleep(1.0)

@@ -84,6 +84,8 @@ def test_tables_are_strict(tmp_path: Path) -> None:
     Library(tmp_path).close()
     database = sqlite3.connect(tmp_path / "show.db")
     with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT"):
-        database.execute("INSERT INTO pieces VALUES (NULL, 'a', 't', NULL, 'm', 'long', 1, 'x', 1.0, 0, '{}')")
+        database.execute(
+            "INSERT INTO pieces VALUES (NULL, 'a', 't', NULL, 'm', 'long', 1, 'x', 1.0, 0, '{}', NULL, '')"
+        )
     assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     database.close()

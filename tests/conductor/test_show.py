@@ -289,7 +289,8 @@ async def test_the_console_tells_state_events_and_meters_and_serves_the_pieces(t
         await it.until(lambda: it.phase("one") is Phase.LIVE)
         async with browser.ws_connect(f"{it.url}/api/events") as events:
             first = await events.receive_json(timeout=PATIENCE_S)
-            assert (first["kind"], first["revision"], first["title"]) == ("state", 1, "Trial")
+            assert (first["kind"], first["title"]) == ("state", "Trial")
+            assert first["revision"] >= 1
             kinds: set[str] = set()
             while kinds != {"state", "meters"}:
                 message = await events.receive(timeout=PATIENCE_S)

@@ -14,7 +14,7 @@ from conductor.cues import Phase, RefusalError, Slot, State, step, wish_of
 from conductor.cues.changing import LEAD_S, LEAST_LEFT_S, STALL_S
 from conductor.setlist import Cue
 from conductor.setlist.values import Follow
-from tests.conductor.cues.test_rules import Stage, stage
+from tests.conductor.cues.stage import Stage, stage
 
 JAZZ = wish_of({"style": "jazz"})
 # A piece of 60 s at 120 a minute: a bar is 2 s.
@@ -202,8 +202,8 @@ def join(s: Stage, request: c.StartComposing) -> list[Any]:
     after = request.after
     assert after is not None
     joins = replace(after, at_s=40.0)
-    actions = told(s, c.Took(request.cue.id, request.attempt, 50.0, 99, joins=joins))
-    return actions + told(s, c.Kept(request.cue.id))
+    actions = told(s, c.Took(request.cue.id, request.order, 50.0, 99, joins=joins))
+    return actions + told(s, c.Kept(request.cue.id, s.slot(request.cue.id).number))
 
 
 def test_a_cue_that_morphs_goes_on_from_the_one_before_and_takes_its_place_there() -> None:
