@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -145,6 +146,10 @@ class RtmpSession:
             context.load_verify_locations(self._ca_file)
         reader, writer = await asyncio.open_connection(self._host, self._port, ssl=context)
         self._socket: socket.socket = writer.get_extra_info("socket")
+        # On one machine a connection to a port where nobody listens may meet itself.
+        if self._socket.getsockname() == self._socket.getpeername():
+            writer.close()
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens")
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

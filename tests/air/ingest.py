@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
+import socket
 from pathlib import Path
 
-from tests.air.processes import Program, free_port, program, wait_for
+from tests.air.processes import Program, program, wait_for
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 # One process, so that a signal reaches the one that serves.
@@ -21,11 +24,20 @@ rtmp {{
         application live {{
             live on; drop_idle_publisher 10s; allow publish 127.0.0.1; deny publish all;
             {rules}
-            record all; record_path {folder}/recordings; record_suffix -%s.flv; record_unique on;
+            record {record}; record_path {folder}/recordings; record_suffix -%s.flv; record_unique on;
         }}
     }}
 }}
 """
+
+
+def quiet_port() -> int:
+    """Return a free TCP port that no connection is given by chance, so that it stays free while a server is away."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Ingest:
@@ -34,24 +46,32 @@ class Ingest:
     Args:
         folder: of its own.
         on_publish: asked by HTTP, at each publication, whether it may be; empty: all may.
+        record: whether what comes is kept.
 
     Attributes:
         url: where to stream to, without the key.
         port: that it listens on, for as long as this lives.
     """
 
-    def __init__(self, folder: Path, *, on_publish: str = "") -> None:
+    def __init__(self, folder: Path, *, on_publish: str = "", record: bool = True) -> None:
         assert MODULE.exists(), "nginx's RTMP module is not installed: make setup and make test install it"
         self._folder = folder
         (folder / "recordings").mkdir(parents=True)
-        self.port = free_port()
+        self.port = quiet_port()
         self.url = f"rtmp://127.0.0.1:{self.port}/live"
         # Who is root becomes another user, who may not write into a test's folder.
         user = "user root;" if os.geteuid() == 0 else ""
         rules = f"on_publish {on_publish};" if on_publish else ""
         configuration = folder / "nginx.conf"
         configuration.write_text(
-            _CONFIGURATION.format(module=MODULE, user=user, folder=folder, port=self.port, rules=rules)
+            _CONFIGURATION.format(
+                module=MODULE,
+                user=user,
+                folder=folder,
+                port=self.port,
+                rules=rules,
+                record="all" if record else "off",
+            )
         )
         self._command = [program("nginx"), "-p", str(folder), "-e", str(folder / "nginx.log"), "-c", str(configuration)]
         self.start()
@@ -80,7 +100,8 @@ class Ingest:
 
     def close(self) -> None:
         """End it."""
-        self.thaw()
+        with contextlib.suppress(ProcessLookupError):
+            self.thaw()
         self._server.stop()
 
     def _runs(self) -> bool:
