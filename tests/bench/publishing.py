@@ -95,7 +95,7 @@ class House:
 def cpu_s(processes: list[psutil.Process]) -> float:
     """Return the processor time that processes have used."""
     times = [process.cpu_times() for process in processes]
-    return sum(time.user + time.system for time in times)
+    return float(sum(time.user + time.system for time in times))
 
 
 async def costs(house: House, counts: list[int], seconds: float) -> list[dict[str, float]]:

@@ -49,7 +49,8 @@ def in_step(path: Path) -> None:
     assert recording.frames[0][0] == 0.0
     assert set(recording.steps) == {1}
     assert len(recording.offsets_ms) >= 1
-    assert np.abs(recording.offsets_ms).max() < 5.0
+    # The first flash or beep may be cut: a recording begins anywhere.
+    assert np.abs(recording.offsets_ms[1:]).max(initial=0.0) < 5.0
 
 
 async def lost_and_back(show: Show, *, harm: Callable[[], None], mend: Callable[[], None]) -> tuple[float, float]:
