@@ -54,6 +54,11 @@ class Program:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def check(self) -> None:
         """Fail the test when the program has ended, with the last of what it said."""
         code = self._process.poll()
