@@ -13,7 +13,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from streaming.errors import EncodeError
-from streaming.programme.encoder import Encoder, Stream
+from streaming.programme.encoder import AAC_BITRATE, Encoder, Stream, bitrate_of
 
 WIDTH, HEIGHT = 320, 180
 
@@ -61,6 +61,20 @@ def test_a_keyframe_comes_first_and_every_two_seconds_and_when_asked_for() -> No
         # A cut is no reason for a keyframe: the bit rate stays even.
         encoder.video(picture(frame * (1 + frame // 50)), frame)
     assert sink.keyframes() == [0, 60, 75, 135]
+
+
+def test_where_pictures_are_left_out_a_keyframe_still_comes_every_two_seconds() -> None:
+    sink = Sink()
+    encoder = make(sink)
+    for frame in range(0, 360, 3):
+        encoder.video(picture(frame), frame)
+    assert np.diff(sink.keyframes()).max() <= 60
+
+
+def test_the_bit_rate_suits_the_size_and_leaves_room_for_the_sound() -> None:
+    assert bitrate_of(1280, 720, 30) == 4_500_000
+    assert bitrate_of(640, 360, 30) == 1_500_000
+    assert bitrate_of(1920, 1080, 60) + AAC_BITRATE < 6_000_000
 
 
 def test_every_keyframe_brings_its_headers_and_no_picture_waits_for_a_later_one() -> None:
