@@ -68,7 +68,7 @@ def test_where_pictures_are_left_out_a_keyframe_still_comes_every_two_seconds() 
     encoder = make(sink)
     for frame in range(0, 360, 3):
         encoder.video(picture(frame), frame)
-    assert np.diff(sink.keyframes()).max() <= 60
+    assert np.diff([at for at in sink.keyframes() if at is not None]).max() <= 60
 
 
 def test_the_bit_rate_suits_the_size_and_leaves_room_for_the_sound() -> None:
