@@ -22,9 +22,9 @@ FPS = 30
 EDGE_S = 0.004
 
 
-def flashes_s(viewer: Viewer) -> list[float]:
+def flashes_s(viewer: Viewer, pictures: slice) -> list[float]:
     """When each flash began, by the sender's reports."""
-    seen = [(frame, read_flash(frame.to_ndarray()[: frame.height])) for _, frame in viewer.frames["video"]]
+    seen = [(frame, read_flash(frame.to_ndarray()[: frame.height])) for _, frame in viewer.frames["video"][pictures]]
     return [viewer.time_s(frame) for (_, before), (frame, now) in itertools.pairwise(seen) if now and not before]
 
 
@@ -39,11 +39,10 @@ def beeps_s(viewer: Viewer) -> list[float]:
     return [begin_s + float(start) / SAMPLE_RATE for start in starts if start > 4800]
 
 
-def apart_s(viewer: Viewer) -> list[float]:
-    """How much later each beep is than its flash; while no player is heard, flashes are alone."""
+def apart_s(viewer: Viewer, pictures: slice) -> list[float]:
+    """How much later each beep is than its flash, of those in some pictures."""
     beeps = np.array(beeps_s(viewer))
-    apart = [float(beeps[np.abs(beeps - at_s).argmin()]) - at_s for at_s in flashes_s(viewer)]
-    return [seconds for seconds in apart if abs(seconds) < 0.5]
+    return [float(beeps[np.abs(beeps - at_s).argmin()]) - at_s for at_s in flashes_s(viewer, pictures)]
 
 
 async def test_sound_and_picture_are_on_one_clock_through_a_slate_and_a_new_player() -> None:
@@ -53,13 +52,16 @@ async def test_sound_and_picture_are_on_one_clock_through_a_slate_and_a_new_play
         player = RingPlayer(ring)
         async with House(Path(folder), Watching(), "--stamp").open() as house, Viewer(house.url) as viewer:
             await viewer.heard("video", 4 * FPS)
+            # A flash that is on its way as the player goes has no beep, and what bridges the gap may beep by itself.
+            played = len(viewer.frames["video"]) - FPS // 2
             player.stop()
             await house.until(lambda status: status.slate)
             player = RingPlayer(ring)
             await house.until(lambda status: not status.slate)
-            await viewer.heard("video", len(viewer.frames["video"]) + 4 * FPS)
+            again = len(viewer.frames["video"]) + FPS
+            await viewer.heard("video", again + 4 * FPS)
             player.stop()
-            apart = apart_s(viewer)
+            apart = apart_s(viewer, slice(played)) + apart_s(viewer, slice(again, again + 3 * FPS + FPS // 2))
             late_s = lateness_s(viewer, ring)
         ring.close()
     numbers = [read_stamp(frame.to_ndarray()[: frame.height]) for _, frame in viewer.frames["video"]]
@@ -71,7 +73,7 @@ async def test_sound_and_picture_are_on_one_clock_through_a_slate_and_a_new_play
     assert len(exact) > 0.9 * len(numbers)
     sound = [frame.pts for _, frame in viewer.frames["audio"]]
     assert set(np.diff(sound).tolist()) == {960}, "no jump in the sound"
-    assert len(apart) >= 5
+    assert len(apart) >= 4
     print(f"sound after picture: {1000 * np.median(apart):+.1f} ms; from index to decoded {1000 * late_s:.0f} ms")
     assert apart == pytest.approx([0.0] * len(apart), abs=EDGE_S)
 
