@@ -36,6 +36,7 @@ from conductor.wire import (
     Hello,
     Link,
     Message,
+    Other,
     Progress,
     Quit,
     Refused,
@@ -43,6 +44,7 @@ from conductor.wire import (
     serve,
 )
 from model.composing.composer import Composer, Take
+from model.composing.composer import Other as Candidate
 from model.composing.prompt import Prompt
 from model.errors import ComposingCancelledError, ModelError
 from model.midi import write_midi
@@ -170,6 +172,9 @@ class Desk:
                 provenance=take.provenance,
                 beats_per_bar=take.piece.beats_per_bar,
                 marks=mark_rows(take.piece),
+                index=take.chosen,
+                score=take.judgements[take.chosen].score if take.judgements else 0.0,
+                others=[self._other(other, f"{request.out}-{other.index + 1}.mid") for other in take.others],
             )
 
         try:
@@ -182,6 +187,12 @@ class Desk:
             # Whatever breaks inside torch costs one take, never the composer.
             log.exception("composing %s broke", request.request_id)
             return Refused(request.request_id, f"{type(error).__name__}: {error}", retryable=True)
+
+    @staticmethod
+    def _other(other: Candidate, path: str) -> Other:
+        write_midi(other.piece, Path(path))
+        piece = other.piece
+        return Other(other.index, path, piece.duration_s, len(piece.notes), other.judgement.score, other.refused)
 
     def _revised(self, request: Change, at_s: float, tell: Callable[[Message], None]) -> Section:
         """Return what sends the notes so far; to be called after each section."""

@@ -84,8 +84,8 @@ class Player:
                     playout.revise(number, from_s, [Note(*row) for row in rows], duration_s, _score(score))
                     # Told at once: fast, the next block may be long in coming.
                     self._tell_news()
-                case wire.Go(number, fade_s):
-                    playout.go(number, fade_s)
+                case wire.Go(number, fade_s, from_s):
+                    playout.go(number, fade_s, from_s)
                 case wire.Fade(seconds):
                     playout.fade(seconds)
                 case wire.Drop(numbers):

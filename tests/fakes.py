@@ -145,8 +145,19 @@ class FakeComposer(FakeWorker):
             wire.Composed(
                 request.request_id, str(path), rows, [(0.0, 120.0)], piece.duration_s, self.options.seconds,
                 {"checkpoint": "fake", "seed": prompt["seed"], "prompt": prompt, "scores": [0.5]},
+                index=1, score=0.5, others=self.others(request) if self.options.candidates else [],
             )
         )  # fmt: skip
+
+    def others(self, request: wire.Compose) -> list[wire.Other]:
+        """Two more candidates beside the second, which is chosen: a good one and one that is refused."""
+        found = []
+        for index, refused in ((0, ""), (2, "12 bars are those of a training piece")):
+            piece = fake_piece(request.prompt["seed"] + index + 1, request.prompt["duration_s"], ["flute"])
+            path = Path(f"{request.out}-{index + 1}.mid")
+            write_midi(piece, path)
+            found.append(wire.Other(index, str(path), piece.duration_s, len(piece.notes), 0.4 - index / 10, refused))
+        return found
 
     async def change(self, request: wire.Change) -> None:
         prompt = Prompt.of(request.prompt)
@@ -211,11 +222,11 @@ class FakePlayer(FakeWorker):
                 self.cuts = {n: at_s for n, at_s in zip(numbers, cuts, strict=False) if at_s is not None}
                 # As the real one: what was planned is taken back; with nothing playing the queue begins at once.
                 self.next_s = math.inf if self.playing else self.now_s
-            case wire.Go(number):
+            case wire.Go(number, _, from_s):
                 self.queue = [n for n in self.queue if n != number]
                 if self.playing:
                     self.say(wire.Ended(self.playing, self.sample))
-                self.begin(number)
+                self.begin(number, from_s)
             case wire.Fade(seconds):
                 if self.playing:
                     self.end_s = min(self.end_s, self.now_s + seconds)
@@ -224,13 +235,13 @@ class FakePlayer(FakeWorker):
                     self.pieces.pop(number, None)
                 self.queue = [n for n in self.queue if n in self.pieces]
 
-    def begin(self, number: int) -> None:
+    def begin(self, number: int, from_s: float = 0.0) -> None:
         if number not in self.pieces:
             self.say(wire.Fault("player", f"no piece {number}"))
             return
-        self.playing, self.begun_s, self.next_s = number, self.now_s, math.inf
-        self.end_s = self.now_s + self.pieces[number] if number else math.inf
-        self.say(wire.Started(number, self.sample))
+        self.playing, self.begun_s, self.next_s = number, self.now_s - from_s, math.inf
+        self.end_s = self.begun_s + self.pieces[number] if number else math.inf
+        self.say(wire.Started(number, int(self.begun_s * SAMPLE_RATE)))
 
     async def loop(self) -> None:
         clock = asyncio.get_running_loop()
@@ -307,6 +318,7 @@ async def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=0.05, help="that composing takes")
     parser.add_argument("--fail", type=int, default=0)
+    parser.add_argument("--candidates", action="store_true", help="hand over those that were not chosen, too")
     parser.add_argument("--break-after", type=int, default=-1, help="sections of a change, which is refused then")
     parser.add_argument("--die-after", type=int, default=-1, help="sections of a change")
     parser.add_argument("--die", action="store_true", help="at once, with a word")

@@ -42,6 +42,23 @@ COMPOSED_FROM_HERE = "composed from here"
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """A candidate that was not chosen.
+
+    Attributes:
+        index: its place among all candidates.
+        piece: the music.
+        judgement: by measures and critic.
+        refused: why it must not be played; empty where it may.
+    """
+
+    index: int
+    piece: Piece
+    judgement: Judgement
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Take:
     """A chosen piece and where it comes from.
 
@@ -53,6 +70,7 @@ class Take:
         checkpoint: SHA-256 of the weights.
         seconds: wall time composing took.
         refusals: why pieces before it were refused, each a line.
+        others: the candidates that were not chosen, but for those without a note; none of a piece on air.
     """
 
     piece: Piece
@@ -62,6 +80,7 @@ class Take:
     checkpoint: str
     seconds: float
     refusals: tuple[str, ...] = ()
+    others: tuple[Other, ...] = ()
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -166,8 +185,18 @@ class Composer:
         piece = drafts[chosen].piece
         if committed is not None:
             committed(piece, piece.duration_s)
+        others = () if final else self._others(drafts, ready, chosen)
         seconds = time.monotonic() - began
-        return Take(piece, prompt, judgements, chosen, self.fingerprint, seconds, tuple(refusals))
+        return Take(piece, prompt, judgements, chosen, self.fingerprint, seconds, tuple(refusals), others)
+
+    def _others(self, drafts: Sequence[Draft], ready: Brief, chosen: int) -> tuple[Other, ...]:
+        """Return the candidates beside the chosen one, with what the gate says of each."""
+        found = []
+        for index, draft in enumerate(drafts):
+            if index != chosen and draft.piece.notes:
+                refused = "; ".join(map(str, self._refusals(draft, ready, whole=True)))
+                found.append(Other(index, draft.piece, draft.judgement, refused))
+        return tuple(found)
 
     def _pass(
         self, drafts: Sequence[Draft], ready: Brief, seed: int, *, any_will_do: bool

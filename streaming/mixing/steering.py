@@ -11,8 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.mixing.levels import gated, windows
+from streaming.mixing.levels import MOMENT_S, gated, windows
 from streaming.mixing.loudness import to_lufs
+from streaming.timeline import SAMPLE_RATE
 
 Array = NDArray[np.float64]
 # Nobody hears a fader that moves by less than half a dB in a second.
@@ -66,6 +67,12 @@ class Steering:
         heard[:kept] = self._heard[:kept]
         self._heard = heard
         self._take(course)
+
+    def skip(self, samples: int) -> None:
+        """Take what comes before a sample of the piece as heard, as loud as it was to be."""
+        self._at = min(len(self._course), round(samples / (MOMENT_S * SAMPLE_RATE)))
+        heard = self._course[: self._at] * 10 ** (self._ideal_db / 10)
+        self._heard[: self._at] = np.minimum(self._cap, heard)
 
     def hear(self, power: float, gain_db: float, *, alone: bool = True) -> None:
         """Take in what the meter said of the next moment.

@@ -69,3 +69,24 @@ def ended(
         end = ends.get((note.started, pitch, instrument))
         if of_deck == deck and end is not None and BY_NAME[instrument].sustains:
             yield note, max(end, now)
+
+
+# A note with less left of it is not struck again.
+_WORTH_S = 0.25
+
+
+def begun_within(notes: Iterable[Note], at: int) -> tuple[Note, ...]:
+    """Return the notes of a piece that begins within itself; what sounds there is struck again.
+
+    Args:
+        notes: of the piece.
+        at: sample from the start of the piece.
+    """
+    at_s = to_seconds(at)
+    later, across = [], []
+    for note in notes:
+        if to_samples(note.onset_s) >= at:
+            later.append(note)
+        elif note.offset_s - at_s > _WORTH_S:
+            across.append(replace(note, onset_s=at_s, duration_s=note.offset_s - at_s))
+    return (*across, *later)

@@ -92,6 +92,9 @@ class Playout:
         self._next: tuple[int, int] | None = None
         # The piece that was ordered to begin with the next block.
         self._ordered: int | None = None
+        # How far into itself it begins, in samples, and over how long it comes in.
+        self._into, self._in_s = 0, 0.0
+        self._bed_in_s = BED_IN_S
         self._last_strike = -_EXPECT_FOR
         self._quiet_blocks = 10**9
         self._alarmed = False
@@ -160,8 +163,13 @@ class Playout:
         if missing:
             raise KeyError(missing[0])
 
-    def go(self, number: int, fade_s: float = 0.5) -> None:
+    def go(self, number: int, fade_s: float = 0.5, from_s: float = 0.0) -> None:
         """Begin a piece with the next block; what plays fades out under it.
+
+        Args:
+            number: of a loaded piece; one that plays, or fades, begins once more, and no end is told of it before.
+            fade_s: how long what plays takes to fade; what begins within itself comes in as long.
+            from_s: seconds into the piece at which it begins.
 
         Raises:
             KeyError: it is not loaded.
@@ -171,7 +179,9 @@ class Playout:
         self._queue.numbers = [n for n in self._queue.numbers if n != number]
         for _, deck in self.decks.pieces:
             deck.move(0.0, fade_s)
+            deck.ended = deck.ended or deck.number == number
         self._next, self._ordered = None, number
+        self._into, self._in_s = to_samples(max(0.0, from_s)), fade_s
 
     def revise(
         self, number: int, from_s: float, notes: Sequence[Note], duration_s: float, score: Score | None = None
@@ -210,6 +220,7 @@ class Playout:
             return
         deck.move(0.0, seconds)
         deck.end = min(deck.end, self.sample + to_samples(max(seconds, 0.0)))
+        self._bed_in_s = min(BED_IN_S, seconds)
         self._next = None
 
     # --- state ---------------------------------------------------------------------
@@ -320,8 +331,10 @@ class Playout:
 
     def _begin(self, until: int) -> None:
         """Begin the piece that is to begin before a sample."""
+        into = 0
         if self._ordered is not None:
             self._next, self._ordered = (self._ordered, self.sample), None
+            into = self._into
         if self._next is None or self._next[1] >= until:
             return
         number, at = self._next
@@ -329,9 +342,15 @@ class Playout:
         piece = self._shelf.get(number)
         if piece is None:
             return
-        end = at + to_samples(piece.duration_s + RELEASE_S)
+        start = at - into
+        end = max(start + to_samples(piece.duration_s + RELEASE_S), at)
         steering = Steering(piece.course, self._lufs + piece.own_gain_db, self._cap)
-        deck = Deck(number, Timeline(piece.notes), at, end, piece.gain_db, levels=piece.levels, steering=steering)
+        notes = splice.begun_within(piece.notes, into) if into else piece.notes
+        deck = Deck(number, Timeline(notes), start, end, piece.gain_db, levels=piece.levels, steering=steering)
+        if into:
+            steering.skip(into)
+            deck.gain = 0.0
+            deck.move(1.0, self._in_s)
         # The meter's steps begin with the piece, so that they are the same whatever was before it.
         self.master.meter.begin()
         self.master.play_in(piece.room, self.orchestra.players(piece.style, piece.variants), at_once=self._rests)
@@ -341,11 +360,15 @@ class Playout:
         """Bring the bed in where nothing plays, and take it out where something does."""
         deck = self.decks.bed
         soon = self._next is not None and self._next[1] - now < to_samples(_BED_AFTER_S)
-        wanted = self.decks.current is None and not soon
+        live = self.decks.live
+        # Where nothing follows what is faded, the bed comes in under it: there is no hole between them.
+        leaves = live is not None and live.towards == 0.0 and not self._queue.numbers and self._ordered is None
+        wanted = (live is None or leaves) and not soon
         if wanted and deck is None and (piece := self._shelf.get(BED)) is not None:
             length = max(BLOCK_SAMPLES, to_samples(piece.duration_s))
             deck = Deck(BED, Timeline(piece.notes), now, now + length, piece.gain_db + BED_DB, gain=0.0)
-            deck.move(1.0, BED_IN_S)
+            deck.move(1.0, self._bed_in_s)
+            self._bed_in_s = BED_IN_S
             self.decks.lay_bed(deck)
         elif deck is not None and not wanted and deck.towards > 0.0:
             deck.move(0.0, BED_OUT_S)
