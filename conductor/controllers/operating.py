@@ -33,6 +33,7 @@ def scene_of(state: c.State) -> Scene:
     return Scene(
         live=live.cue.id if live else None,
         standby=standby.cue.id if standby else None,
+        playing=state.player,
         phases={slot.cue.id: str(slot.phase) for slot in state.slots},
         numbers={slot.cue.number: slot.cue.id for slot in state.slots},
         lit=frozenset(verb for verb, is_lit in lit.items() if is_lit),

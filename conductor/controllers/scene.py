@@ -14,6 +14,7 @@ class Scene:
     Attributes:
         live: id of the cue on air.
         standby: id of the cue that GO starts.
+        playing: whether the player is there; without it GO is refused whatever is ready.
         phases: of all cues by id, in the order of playing.
         numbers: ids of the cues by the numbers that the operator calls them by.
         lit: verbs that are in force: `hold`, `endless`, `lock`, `panic`.
@@ -23,6 +24,7 @@ class Scene:
 
     live: str | None = None
     standby: str | None = None
+    playing: bool = True
     phases: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
     lit: frozenset[str] = frozenset()
@@ -61,6 +63,8 @@ def state_of(verb: str, arguments: Mapping[str, Any], scene: Scene) -> str:
     if verb in scene.lit or (verb == "release" and "hold" in scene.lit):
         return "on"
     cue = arguments.get("cue")
+    if verb == "go" and not scene.playing:
+        return "off"
     if cue is not None:
         cue_id = scene.numbers.get(str(cue), str(cue))
         phase = scene.phases.get(cue_id, "off")

@@ -40,6 +40,37 @@ class Give(Protocol):
         """Hand it on; `answered` is called once, from any thread, with the reason of a refusal or nothing."""
 
 
+class _Side:
+    """One of the two ports of a controller, and since when it is the one that is there now.
+
+    Args:
+        port: it.
+    """
+
+    def __init__(self, port: HeldInput | HeldPort) -> None:
+        self.port = port
+        self._there = self._asked = False
+        self._opened_s = self._gone_s = float("-inf")
+
+    def look(self, now_s: float) -> tuple[bool, bool]:
+        """Return whether it was opened just now, and whether the controller was plugged in anew by that."""
+        fresh, there = self.port.take_fresh(), self.port.there
+        if self._there and (fresh or not there):
+            self._gone_s = now_s
+        self._there = there
+        if not fresh:
+            return False, False
+        asked, self._asked = self._asked, False
+        self._opened_s = now_s
+        return True, not asked
+
+    def open_with(self, other: _Side) -> None:
+        """Have it opened again if it was opened before the other one went away."""
+        if self._there and self._opened_s < other._gone_s:
+            self._asked = True
+            self.port.open_again()
+
+
 class _Desk:
     """A controller at its ports."""
 
@@ -48,11 +79,14 @@ class _Desk:
     ) -> None:
         self.surface = Surface(plan)
         self.input = HeldInput(plan.port, inputs, news, f"{plan.name} is heard from")
+        self._heard = _Side(self.input)
         self.lights: HeldPort | None = None
+        self._lit: _Side | None = None
         if outputs is not None:
             # That its input is there is told already.
             self.lights = HeldPort(plan.lights_port, outputs, _log_news, f"lights of {plan.name} go to")
-        self.there = False
+            self._lit = _Side(self.lights)
+        self._greet = False
 
     def start(self) -> None:
         self.input.start()
@@ -60,19 +94,34 @@ class _Desk:
             self.lights.start()
 
     def hear(self, now_s: float) -> list[Press]:
-        there = self.input.there
-        if self.there and (not there or self.input.take_fresh()):
-            self.surface.unplugged()
-        elif there and not self.there:
-            self.input.take_fresh()
-        self.there = there
-        heard = self.input.receive(_MOST_MESSAGES) if there else []
+        self._look_after(now_s)
+        heard = self.input.receive(_MOST_MESSAGES) if self.input.there else []
         return [*self.surface.hear(heard, now_s), *self.surface.tick(now_s)]
 
-    def shine(self, now_s: float) -> None:
-        if self.lights is None or not self.lights.there:
+    def _look_after(self, now_s: float) -> None:
+        """See to it that both ports are of the controller as it is plugged in now.
+
+        Pulled out and put in again at once, its going may be noticed at one of its ports
+        alone; the other would be dead from then on.
+        """
+        opened, anew = self._heard.look(now_s)
+        if opened:
+            self.surface.unplugged()
+        if self._lit is None:
             return
-        if self.lights.take_fresh():
+        lit, lit_anew = self._lit.look(now_s)
+        self._greet = self._greet or lit
+        if anew:
+            self._lit.open_with(self._heard)
+        if lit_anew:
+            self._heard.open_with(self._lit)
+
+    def shine(self, now_s: float) -> None:
+        # A light of a key that is not heard would promise what is not so.
+        if self.lights is None or not self.lights.there or not self.input.there:
+            return
+        if self._greet:
+            self._greet = False
             self.lights.send(self.surface.plugged_in())
         self.lights.send(self.surface.lights(now_s))
 

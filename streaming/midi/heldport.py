@@ -49,7 +49,7 @@ class Held(Generic[P]):
         self._ports, self._news, self._use = ports, news, use
         self._port: P | None = None
         self._name = ""
-        self._fresh = False
+        self._fresh = self._again = False
         self._told: bool | None = None
         self._misses = 0
         self._lock = threading.Lock()
@@ -76,6 +76,11 @@ class Held(Generic[P]):
         fresh, self._fresh = self._fresh, False
         return fresh
 
+    def open_again(self) -> None:
+        """Have it let go of and opened again: it may have gone and come back so fast that its name never went."""
+        self._again = True
+        self._wake.set()
+
     def close(self) -> None:
         """Let go of it."""
         self._closing.set()
@@ -94,7 +99,8 @@ class Held(Generic[P]):
 
     def _lost(self) -> bool:
         """Return whether the open port is of no use any more."""
-        return self._port is not None and self._port.stale
+        again, self._again = self._again, False
+        return self._port is not None and (again or self._port.stale)
 
     def _looked(self) -> None:
         """Called when it was looked after."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from conductor.controllers.scene import Scene
 from conductor.controllers.station import EVERY_S, LIGHTS_EVERY_S, MOST_OPEN, Answered, Station
 from conductor.controllers.surface import Press
@@ -37,11 +39,13 @@ class Machine:
 
     def __init__(self, **boxes: Box) -> None:
         self.boxes = dict(boxes)
+        self.opened = 0
 
     def names(self) -> list[str]:
         return list(self.boxes)
 
     def open(self, name: str) -> Box:
+        self.opened += 1
         return self.boxes[name]
 
     def missing(self) -> str:
@@ -51,16 +55,18 @@ class Machine:
 class Desk:
     """A station whose time is moved by hand, and the show it gives its orders to."""
 
-    def __init__(self, folder: Path, machine: Machine, controls: str = GO, head: str = "port: pads") -> None:
+    def __init__(
+        self, folder: Path, machine: Machine, head: str = "port: pads", *, lamps: Machine | None = None
+    ) -> None:
         self.now_s = 100.0
         self.orders: list[tuple[Press, str, Answered]] = []
         self.said: list[tuple[bool, str]] = []
         self.station = Station(
-            [made(folder, controls, head)],
+            [made(folder, GO, head)],
             lambda press, who, answered: self.orders.append((press, who, answered)),
             lambda good, text: self.said.append((good, text)),
             inputs=lambda: machine,
-            outputs=lambda: machine,
+            outputs=lambda: lamps or machine,
             clock=lambda: self.now_s,
         )
         self.look()
@@ -159,6 +165,41 @@ def test_one_put_back_so_fast_that_nobody_saw_it_go_has_its_keys_up(tmp_path: Pa
     again.coming = [on(36)]
     desk.go_on()
     assert desk.verbs == ["go", "go"]
+
+
+def test_lights_are_out_while_the_keys_are_not_heard(tmp_path: Path) -> None:
+    keys, lamps = Machine(), Machine()
+    lamps.boxes["pads"] = lamp = Box()
+    desk = Desk(tmp_path, keys, lamps=lamps)
+    desk.station.show(READY)
+    desk.go_on()
+    assert lamp.shown == []
+    keys.boxes["pads"] = Box()
+    desk.look()
+    desk.go_on()
+    assert lamp.shown == [on(36, 21)]
+
+
+@pytest.mark.parametrize("noticed", ["keys", "lamps"])
+def test_when_its_going_was_noticed_at_one_port_alone_both_are_opened_anew(tmp_path: Path, noticed: str) -> None:
+    machines = {"keys": Machine(pads=Box()), "lamps": Machine(pads=Box())}
+    desk = Desk(tmp_path, machines["keys"], lamps=machines["lamps"])
+    desk.station.show(READY)
+    desk.go_on()
+    del machines[noticed].boxes["pads"]
+    desk.look()
+    desk.go_on()
+    again = Box()
+    for machine in machines.values():
+        machine.boxes["pads"] = again
+    for _ in range(3):
+        desk.look()
+        desk.go_on()
+    assert again.shown == [on(36, 21)]
+    again.coming = [on(36)]
+    desk.go_on()
+    assert desk.verbs == ["go"]
+    assert machines["keys"].opened + machines["lamps"].opened == 4, "each once more, and that is all"
 
 
 def test_a_show_that_does_not_answer_gets_no_more_orders_than_it_may_have_open(tmp_path: Path) -> None:

@@ -149,6 +149,12 @@ def test_lights_show_the_show_and_only_what_differs_is_sent(tmp_path: Path) -> N
     assert surface.dark() == [on(n, 0) for n in (1, 2, 3, 4, 5, 36)]
 
 
+def test_go_does_not_shine_while_there_is_nobody_to_play(tmp_path: Path) -> None:
+    surface = Surface(made(tmp_path, "{note: 1, does: go, light: {ready: 21}}"))
+    assert shown(surface, replace(SHOW, playing=False)) == [on(1, 0)]
+    assert shown(surface, SHOW) == [on(1, 21)]
+
+
 def test_a_light_blinks_while_a_piece_is_composed(tmp_path: Path) -> None:
     surface = Surface(
         made(tmp_path, "{cc: 41, does: go, light: {ready: 9, composing: {blink: [127, 5], every: 500ms}}}")

@@ -185,6 +185,19 @@ def test_one_whose_server_is_another_by_now_is_opened_anew_though_its_name_never
     assert port.take_fresh()
 
 
+def test_one_that_is_asked_to_is_opened_again_and_nothing_is_said_of_it() -> None:
+    port, news = held(Machine(piano=Device()))
+    port.open_again()
+    port.look()
+    assert port.take_fresh()
+    port.look()
+    assert not port.take_fresh(), "it was not open yet when it was asked"
+    port.open_again()
+    port.look()
+    assert port.take_fresh()
+    assert len(news) == 1
+
+
 def test_what_is_heard_comes_in_order_no_more_at_once_than_is_taken_and_again_after_it_was_away() -> None:
     first, second = Pedal(b"\x90\x01\x7f", b"\x80\x01\x00", b"\x90\x02\x7f"), Pedal(b"\x90\x03\x7f")
     pedals = Pedals(pedal=first)
