@@ -11,13 +11,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
-from importlib import resources
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
 
+from conductor.console.static import page_routes
 from conductor.console.whep import Whep
 from conductor.errors import UsageError
 from conductor.operating.order import Order
@@ -53,8 +53,6 @@ class Console:
     def __init__(self, show: Show) -> None:
         self._show = show
         self._host, self._port = show.options.host, show.options.port
-        self._page = (resources.files("conductor.console") / "page.html").read_bytes()
-        self._player = (resources.files("conductor.console") / "player.js").read_bytes()
         self._whep = Whep(show.crew.audience)
         self._runner: web.AppRunner | None = None
         self._clients: set[asyncio.Event] = set()
@@ -70,8 +68,7 @@ class Console:
         app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY_BYTES)
         app.add_routes(
             [
-                web.get("/", self._get_page),
-                web.get("/player.js", self._get_player),
+                *page_routes(),
                 web.get("/api/state", self._get_state),
                 web.get("/api/events", self._get_events),
                 web.get("/pieces/{piece:[0-9]+}.mid", self._get_piece),
@@ -125,18 +122,13 @@ class Console:
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         if not response.prepared:
-            response.headers.update(_HEADERS)
+            for name, value in _HEADERS.items():
+                response.headers.setdefault(name, value)
             if whep:
                 self._whep.sign(request, response)
         return response
 
     # --- reading ---
-
-    async def _get_page(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._page, content_type="text/html", charset="utf-8")
-
-    async def _get_player(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._player, content_type="text/javascript", charset="utf-8")
 
     async def _get_state(self, _: web.Request) -> web.Response:
         return web.json_response({**snapshot(self._show), "meters": meters(self._show)})
