@@ -8,7 +8,7 @@ from conductor.coming import next_of
 from conductor.crew import Crew
 from conductor.cues import State
 from conductor.stage import Obs, ShowOptions
-from streaming.obs.wanted import NO_WISH, ObsPlan
+from streaming.obs.wanted import NO_WISH, ObsPlan, ObsState
 
 
 class OnAir:
@@ -30,6 +30,11 @@ class OnAir:
         self._options, self._crew, self._chronicle, self._obs = options, crew, chronicle, obs
         self._plan = plan
         self._live = ""
+
+    @property
+    def obs(self) -> ObsState | None:
+        """What is known of OBS; None: nobody drives it."""
+        return self._obs.state if self._obs else None
 
     async def start(self) -> None:
         """Reach for OBS; it may come later, too."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from conductor.errors import LibraryError, UsageError
+from streaming.obs.wanted import ObsState
 from streaming.publishing.destination import Destination
 
 # The longest address of a Unix socket, with its end.
@@ -73,6 +74,10 @@ class Obs(Protocol):
     """
 
     on_news: Callable[[str, bool], None] | None
+
+    @property
+    def state(self) -> ObsState:
+        """What is known of it."""
 
     async def start(self) -> bool:
         """Connect; return whether OBS was there."""

@@ -7,6 +7,9 @@ from typing import Any
 
 from conductor.cues import Phase, Slot
 from conductor.show import Show
+from model.instruments import INSTRUMENTS
+from model.language.vocabulary import STYLES
+from streaming.obs.wanted import ObsState
 
 AS_RUN_SHOWN = 60
 
@@ -32,6 +35,8 @@ def snapshot(show: Show) -> dict[str, Any]:
         "cues": [_cue(show, slot) for slot in state.slots],
         "workers": {name: {"up": worker.up, "restarts": worker.restarts} for name, worker in show.crew.workers.items()},
         "recording": str(show.options.record) if show.options.record else "",
+        "loudness": dict(zip(("lufs", "dbtp"), show.setlist.loudness, strict=True)),
+        "vocabulary": {"styles": list(STYLES), "instruments": [instrument.name for instrument in INSTRUMENTS]},
         "as_run": [asdict(line) for line in show.library.as_run(AS_RUN_SHOWN)],
     }
 
@@ -55,11 +60,23 @@ def _cue(show: Show, slot: Slot) -> dict[str, Any]:
         "morph_s": cue.follow.morph_s,
         "fading": slot.fading,
         "changing": _changing(slot),
+        "composing_s": round(take.composing_s, 1) if take else None,
         "reason": slot.reason if slot.phase is not Phase.COMPOSING or slot.attempt else "",
         "notes": cue.notes,
         "piece": slot.piece or (take.piece_id if take else None),
         "takes": [{"piece": t.piece, "score": round(t.score, 3), "refused": t.refused} for t in slot.takes],
     }
+
+
+def _obs(obs: ObsState | None) -> dict[str, Any] | None:
+    """Return what is told of OBS; None where nobody drives it."""
+    if obs is None:
+        return None
+    told = asdict(obs)
+    # Twenty times a minute, and of no use to an operator.
+    for name in ("level_db", "total_frames"):
+        del told[name]
+    return told
 
 
 def _changing(slot: Slot) -> dict[str, Any] | None:
@@ -87,5 +104,6 @@ def meters(show: Show) -> dict[str, Any]:
         "dropped": feed.dropped if feed else 0,
         "slate": bool(feed and feed.slate),
         "recording": feed.recording if feed else "",
+        "obs": _obs(show.on_air.obs),
         "destinations": [asdict(destination) for destination in feed.destinations] if feed else [],
     }

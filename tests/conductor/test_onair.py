@@ -16,7 +16,7 @@ from conductor.cues import Phase, State, begin
 from conductor.onair import OnAir
 from conductor.setlist import Cue, Setlist
 from conductor.stage import ShowOptions
-from streaming.obs.wanted import ObsPlan
+from streaming.obs.wanted import ObsPlan, ObsState
 
 
 class Director:
@@ -24,6 +24,7 @@ class Director:
 
     def __init__(self) -> None:
         self.on_news: Callable[[str, bool], None] | None = None
+        self.state = ObsState()
         self.now: dict[str, Any] = {}
         self.seams = 0
         self.peaks: list[float] = []
