@@ -47,9 +47,12 @@ def remember(
 
 
 def coming_of(state: State) -> tuple[Coming, ...]:
-    """Return what is to come, as a plan."""
+    """Return what is to come, as a plan: what is starting too, for it may not, and what a GO undone brings back."""
+    starting = tuple(s for s in state.upcoming if s not in state.open)
+    returning = tuple(s for s in state.slots if state.returning and s.number == state.returning)
     return tuple(
-        Coming(s.cue, s.piece, s.takes, s.joins, s.revision, s.copy_of, s.inserted, s.drawn) for s in state.open
+        Coming(s.cue, s.piece, s.takes, s.joins, s.revision, s.copy_of, s.inserted, s.drawn)
+        for s in (*starting, *returning, *state.open)
     )
 
 

@@ -73,7 +73,6 @@ def test_undo_of_a_go_out_of_the_bed_goes_back_to_the_bed_and_holds() -> None:
 
 def test_a_go_whose_piece_has_been_is_a_fact() -> None:
     s = gone()
-    s.send(c.Move("c3", 1)) if s.coming() != ["c3"] else None
     s.piece_ends()
     assert s.slot("c2").phase is Phase.AIRED
     with pytest.raises(c.RefusalError, match="nothing to undo"):
@@ -86,6 +85,19 @@ def test_a_go_that_has_just_been_given_is_not_undone_before_it_is_heard() -> Non
     s.send(c.Go())
     with pytest.raises(c.RefusalError, match="Cue 2 is just starting"):
         s.send(c.Undo())
+
+
+def test_an_edit_while_something_starts_is_undone_without_losing_it() -> None:
+    s = ready("auto", "hold", "hold", ahead=3)
+    s.now_s += 1.0
+    s.send(c.Go())
+    s.send(c.Regenerate("c3"))
+    # The player never began it.
+    s.orders.clear()
+    s.now_s += 10.0
+    s.send(c.Tick())
+    s.send(c.Undo())
+    assert s.coming() == ["c2", "c3"]
 
 
 def test_when_the_player_dies_while_a_go_is_taken_back_the_show_goes_on() -> None:
