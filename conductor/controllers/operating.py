@@ -30,13 +30,21 @@ def scene_of(state: c.State) -> Scene:
         "lock": state.locked,
         "panic": state.panicked,
     }
+    numbers: dict[str, c.Slot] = {}
+    for slot in state.slots:
+        # Of a cue and what repeats it, the one to come.
+        known = numbers.get(slot.cue.number)
+        if known is None or known.phase in c.OVER or slot.phase not in c.OVER:
+            numbers[slot.cue.number] = slot
+    idle = {"undo": not state.undo, "redo": not state.redo}
     return Scene(
         live=live.cue.id if live else None,
         standby=standby.cue.id if standby else None,
         playing=state.player,
         phases={slot.cue.id: str(slot.phase) for slot in state.slots},
-        numbers={slot.cue.number: slot.cue.id for slot in state.slots},
+        numbers={number: slot.cue.id for number, slot in numbers.items()},
         lit=frozenset(verb for verb, is_lit in lit.items() if is_lit),
+        idle=frozenset(verb for verb, is_idle in idle.items() if is_idle),
         values=_values(live),
     )
 

@@ -46,8 +46,8 @@ def test_a_map_that_cannot_be_meant_is_told_with_its_place(tmp_path: Path, text:
 
 
 def test_checking_a_setlist_tells_what_is_wrong_in_its_maps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "mine.yaml").write_text("version: 1\nport: x\ncontrols:\n  - {note: 36, does: gi}\n")
+    (tmp_path / "mine.yaml").write_text("version: 1\nport: x\ncontrols:\n  - {note: 36, does: hodl}\n")
     assert main(["check", str(written(tmp_path, "controllers: [mine.yaml]\n"))]) == 2
     assert capsys.readouterr().err == (
-        f'{tmp_path / "mine.yaml"}:4:22: does: there is no verb "gi" - did you mean "go"?\n'
+        f'{tmp_path / "mine.yaml"}:4:22: does: there is no verb "hodl" - did you mean "hold"?\n'
     )

@@ -141,7 +141,7 @@ def test_a_wish_is_read_from_the_command_line(order: str, arguments: list[str], 
 @pytest.mark.parametrize(
     ("order", "arguments", "text"),
     [
-        ("gi", [], 'there is no verb "gi" - did you mean "go"?'),
+        ("hodl", [], 'there is no verb "hodl" - did you mean "hold"?'),
         ("standby", [], "standby: cue is missing: give cue=..."),
         ("standby", ["2"], "write arguments as NAME=VALUE"),
         ("standby", ["cue=1", "x=2"], 'standby: unknown argument "x"'),

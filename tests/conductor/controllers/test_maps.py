@@ -81,7 +81,7 @@ def test_lights_go_to_the_port_that_is_heard_unless_it_is_said_otherwise(tmp_pat
     ("control", "place", "text"),
     [
         ("{note: 36, dos: go}", "4:16", 'unknown key "dos" - did you mean "does"?'),
-        ("{note: 36, does: gi}", "4:22", 'does: there is no verb "gi" - did you mean "go"?'),
+        ("{note: 36, does: hodl}", "4:22", 'does: there is no verb "hodl" - did you mean "hold"?'),
         ("{note: 128, does: go}", "4:12", "note: a whole number of 0 to 127, not 128"),
         ("{note: 36, cc: 1, does: go}", "4:5", "give one of note, cc, program, not note and cc"),
         ("{does: go}", "4:5", "give one of note, cc, program, not none of them"),
