@@ -201,13 +201,12 @@ class Playout:
         Raises:
             KeyError: it is not loaded.
         """
-        piece = self._shelf.get(number)
-        if piece is None or number == BED:
+        if number not in self._shelf or number == BED:
             raise KeyError(number)
         playing = [(index, deck) for index, deck in self.decks.pieces if deck.number == number and not deck.ended]
         played = max((self.sample - deck.start for _, deck in playing), default=0)
         at = max(to_samples(from_s), played)
-        self._shelf.revise(piece, at, notes, duration_s, score)
+        piece = self._shelf.revise(number, at, notes, duration_s, score)
         for index, deck in playing:
             self.decks.revise(index, deck, piece)
         sample = playing[-1][1].start + at if playing else None

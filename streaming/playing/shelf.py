@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.controls import Controls
+from model.instruments import BY_NAME
 from model.notes import Note
 from streaming.errors import PatchError
 from streaming.mixing.levels import gain_db_to
@@ -20,8 +21,6 @@ from streaming.playing.deck import Loaded
 from streaming.playing.ensemble import Ensemble
 from streaming.soundfonts.sf2 import SYNTH
 from streaming.timeline import to_samples, to_seconds
-
-log = logging.getLogger(__name__)
 
 _GAIN_RANGE_DB = (-24.0, 24.0)
 # A piece ends a little after its last key is let go: the strings ring.
@@ -69,7 +68,7 @@ class Shelf:
     ) -> None:
         """Keep a piece; see `Playout.load`."""
         self._orchestra.prepare([bank])
-        performance = expression.perform(notes, score, seed=self._seed)
+        performance = expression.perform(self._playable(number, notes), score, seed=self._seed)
         variants = self._known(style, dict(variants or {}))
         piece = Loaded(
             performance.played, duration_s, gain_db, gain_db, room=room, bank=bank, controls=tuple(controls),
@@ -78,6 +77,15 @@ class Shelf:
         piece.gain_db += self._gain_db(piece, piece.notes)
         piece.course = self._course(piece)
         self._pieces[number] = piece
+
+    def _playable(self, number: int, notes: Sequence[Note]) -> list[Note]:
+        """Return the notes that can be played; the others are told of, and the rest of the piece is heard."""
+        found = [n for n in notes if n.instrument in BY_NAME and math.isfinite(n.onset_s + n.duration_s)]
+        if len(found) < len(notes):
+            names = sorted({n.instrument for n in notes} - BY_NAME.keys())
+            why = f"no instrument is called {', '.join(names)}" if names else "their times are no numbers"
+            self._orchestra.say(f"piece {number}: {len(notes) - len(found)} notes cannot be played ({why})")
+        return found
 
     def _known(self, style: str, variants: dict[str, str]) -> dict[str, str]:
         """Return the variants there are; what is asked for in vain is told, and the style decides."""
@@ -92,17 +100,18 @@ class Shelf:
         return found
 
     def revise(
-        self, piece: Loaded, at: int, notes: Sequence[Note], duration_s: float, score: Score | None = None
-    ) -> None:
-        """Replace the notes of a piece from a sample on.
+        self, number: int, at: int, notes: Sequence[Note], duration_s: float, score: Score | None = None
+    ) -> Loaded:
+        """Replace the notes of a piece from a sample on, and return it.
 
         Args:
-            piece: which.
+            number: of a loaded piece.
             at: sample of the piece.
             notes: from there on; earlier ones are those that may go on.
             duration_s: of the whole piece.
             score: of the whole piece, where it is another now.
         """
+        piece, notes = self._pieces[number], self._playable(number, notes)
         # No note is played before its written place: what was played is what is written before this time.
         piece.performance = expression.revised(piece.performance, notes, at, score)
         piece.notes = piece.performance.played
@@ -111,6 +120,7 @@ class Shelf:
         piece.duration_s = max(duration_s, to_seconds(at))
         piece.levels = [*((since, db) for since, db in piece.levels if since < at), (at, gain_db)]
         piece.course = self._course(piece)
+        return piece
 
     def _gain_db(self, piece: Loaded, notes: Sequence[Note]) -> float:
         """Return the gain that brings notes of a piece to the programme's loudness, as far as they tell."""

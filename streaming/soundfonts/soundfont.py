@@ -26,7 +26,7 @@ from streaming.soundfonts.fluid import CHUNK_SAMPLES, Font, Outputs, Player
 from streaming.soundfonts.levels import matched, name_of
 from streaming.soundfonts.sf2 import Preset, instruments_of
 from streaming.synthesis.synth import DECKS, Strike
-from streaming.timeline import BLOCK_SAMPLES
+from streaming.timeline import BLOCK_SAMPLES, to_samples
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ _STEAL_S = 0.006
 # A hat that is closed ends the open one.
 _CHOKE_S = 0.02
 _SHORTEST_SAMPLES = 480
+_LONGEST_DRUM_SAMPLES = to_samples(6.0)
 # The library only ever takes away: notes are turned down by this much, and the stems up again.
 _ROOM_DB = 30.0
 _PARTS = len(INSTRUMENTS)
@@ -260,8 +261,9 @@ class SampledOrchestra:
                 if other.chokes == sounding.chokes and (other.key[0], other.deck) == (key[0], key[2]):
                     self._let_go(other, start, _CHOKE_S)
         self._sounding[sounding] = None
-        if BY_NAME[note.instrument].sustains:
-            self._let_go(sounding, start + max(_SHORTEST_SAMPLES, strike.length_samples))
+        # A drum rings out; but there are fonts whose drums would never end.
+        shortest = _SHORTEST_SAMPLES if BY_NAME[note.instrument].sustains else _LONGEST_DRUM_SAMPLES
+        self._let_go(sounding, start + max(shortest, strike.length_samples))
 
     def _let_go(self, sounding: _Sounding, at: int, within_s: float | None = None) -> None:
         """Let go of a key at a sample, unless that happens earlier; a shorter release counts at once."""
