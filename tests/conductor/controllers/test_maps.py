@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def test_every_map_that_comes_with_the_program_is_right_and_gives_go(name: str) 
 
 def test_maps_come_with_the_program() -> None:
     assert {"footswitch", "launchpad", "nanokontrol2"} <= shipped().keys()
+
+
+def test_the_map_that_the_documentation_shows_is_right(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "controllers.md").read_text()
+    [shown] = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if block.startswith("version")]
+    path = tmp_path / "map.yaml"
+    path.write_text(shown)
+    plan = read_map(path, VERBS)
+    assert (len(plan.buttons), len(plan.dials)) == (4, 2)
 
 
 def test_a_key_has_all_that_was_said_of_it(tmp_path: Path) -> None:
