@@ -244,6 +244,10 @@ class Library:
         """Return a piece by its id."""
         return next(iter(self._kept("WHERE id = ?", piece_id)), None)
 
+    def latest(self, last: int = 50) -> list[Kept]:
+        """Return the latest pieces, the newest first."""
+        return self._kept("ORDER BY id DESC LIMIT ?", last)
+
     def substitutes(self, style: str | None) -> list[Kept]:
         """Return pieces that may stand in, best first: of the style, chosen once, least aired, longest not heard."""
         return self._kept("WHERE refused = '' ORDER BY style IS NOT ?, take_of IS NOT NULL, aired, id", style)

@@ -104,6 +104,7 @@ class Show:
         )
         self.revisions = Revisions(library, self.chronicle, self._clock, self.crew, self.commissions.takes, self.event)
         self.dispatcher = Dispatcher(self)
+        self._rereading = Rereading(setlist.path, self._reread, self._misread)
         self._saved: dict[str, Any] = {}
         # The player said Hello, and it is not known yet what it plays.
         self._player_asked = False
@@ -182,6 +183,10 @@ class Show:
             self._pending.take_up()
             self._save()
             self._notify()
+
+    async def reread(self) -> None:
+        """Look at the setlist's file now."""
+        await self._rereading.look()
 
     def _reread(self, setlist: Setlist) -> None:
         """Take note of another setlist; it is taken up when somebody says so, or at once where that was asked for."""
@@ -373,7 +378,7 @@ class Show:
         # The composer loads its weights meanwhile; the bed is heard without it.
         starting = {asyncio.create_task(self.crew.workers[name].start()) for name in ("feed", "player")}
         if not self.options.fast:
-            self._spawn(Rereading(self.setlist.path, self._reread, self._misread).run())
+            self._spawn(self._rereading.run())
         for name in self.crew.workers.keys() - {"feed", "player"}:
             self._spawn(self._watch(name))
         ending = asyncio.create_task(self._end.wait())

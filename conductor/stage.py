@@ -23,6 +23,8 @@ from streaming.publishing.destination import Destination
 # The longest address of a Unix socket, with its end.
 MAX_SOCKET_PATH = 107
 DEFAULT_OBS = "ws://127.0.0.1:4455"
+# Where only this machine is heard.
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class ShowOptions:
         data: folder of pieces, database and log.
         record: MP4 to record to.
         host, port: of the console.
+        operators: who may log in there; None: whoever sits at this machine may do everything.
         width, height, fps: of the picture.
         nut_port: where OBS reads the programme; 0: nowhere.
         obs_url, obs_password: of OBS's WebSocket server; an empty address: no OBS.
@@ -62,6 +65,7 @@ class ShowOptions:
     fresh: bool = False
     checkpoint: Path | None = None
     publish: tuple[Destination, ...] = ()
+    operators: Path | None = None
     stamp: bool = False
     debug: bool = False
 
@@ -130,6 +134,12 @@ def check_options(options: ShowOptions, *, inhabited: bool = False) -> None:
         raise UsageError(f"--checkpoint {options.checkpoint}: there is no such file")
     if options.record is not None:
         _check_record(options.record)
+    if options.port and options.operators is None and options.host not in LOCAL_NAMES:
+        raise UsageError(
+            f"--host {options.host}: whoever reaches the console from another machine has to log in - make a login "
+            "(conductor operators add NAME --role edit) and add --operators operators.json; or leave out --host and "
+            "use a tunnel (ssh -L)"
+        )
     if options.port:
         _check_port(options.host, options.port, "--port")
     if options.nut_port and not options.fast and not inhabited:
@@ -230,6 +240,13 @@ class RunFolder:
             path.unlink(missing_ok=True)
         self.path.rmdir()
         self._lock.close()
+
+
+def run_folders() -> list[Path]:
+    """Return the run folders on this machine, of whatever shows run or were killed."""
+    own = f"/run/user/{os.getuid()}"
+    parents = dict.fromkeys((os.environ.get("XDG_RUNTIME_DIR") or own, own, "/dev/shm", tempfile.gettempdir(), "/tmp"))
+    return [path for parent in parents for path in sorted(Path(parent).glob("conductor-*")) if path.is_dir()]
 
 
 def check_space(folder: Path, need_mb: float = 200.0) -> str | None:

@@ -37,6 +37,12 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     run.add_argument("--fresh", action="store_true", help="begin anew even where an earlier run broke off")
     run.add_argument("--port", type=int, default=8080, help="of the console (8080; 0: none)")
     run.add_argument("--host", default="127.0.0.1", help="address of the console (127.0.0.1: this machine alone)")
+    run.add_argument(
+        "--operators",
+        type=Path,
+        metavar="FILE",
+        help="who may log in to the console; made by: conductor operators",
+    )
     run.add_argument("--size", type=_size, default=(1280, 720), metavar="WxH", help="of the picture (1280x720)")
     run.add_argument("--fps", type=int, default=30, choices=(24, 25, 30, 50, 60), help="pictures a second (30)")
     run.add_argument("--nut", type=int, default=19003, metavar="PORT", help="where OBS reads (19003; 0: nowhere)")
@@ -102,6 +108,7 @@ def run_show(args: argparse.Namespace) -> int:
         data=args.data or Path("shows") / slug(setlist.title),
         record=args.record,
         host=args.host,
+        operators=args.operators,
         port=args.port,
         width=args.size[0],
         height=args.size[1],
@@ -150,7 +157,7 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
         show = Show(setlist, options, library, run, terminal, obs=make_obs(options, setlist.obs))
         terminal.say(f"{setlist.title}: {len(setlist.cues)} cues{', then without end' if setlist.endless else ''}")
         if options.port:
-            console = Console(show)
+            console = Console(show, run=run.path)
             terminal.say(f"  console  {await console.start()}")
         terminal.say(f"  pieces   {library.pieces}")
         terminal.say(f"  log      {log}")

@@ -72,7 +72,8 @@ class Dispatcher:
         try:
             arguments = verb.arguments.model_validate(dict(order.arguments))
         except ValidationError as error:
-            return self._answer(WRONG, _told(verb, error))
+            wrong = error.errors()[0]["loc"]
+            return self._answer(WRONG, _told(verb, error), field=str(wrong[0]) if wrong else "")
         if order.revision is not None and order.revision != self._show.revision:
             return self._answer(MOVED, f"the show has changed (revision {self._show.revision})")
         standby = state.standby
@@ -91,8 +92,8 @@ class Dispatcher:
         self._show.chronicle.log(verb.name, detail=_said(order))
         return self._answer(OK)
 
-    def _answer(self, status: int, reason: str = "", told: tuple[str, ...] = ()) -> Answer:
-        return Answer(status == OK, status, reason, self._show.revision, told)
+    def _answer(self, status: int, reason: str = "", told: tuple[str, ...] = (), field: str = "") -> Answer:
+        return Answer(status == OK, status, reason, self._show.revision, told, field)
 
 
 def _told(verb: Verb, error: ValidationError) -> str:

@@ -42,6 +42,7 @@ class Answer:
         reason: why not; one line.
         revision: of the show after it.
         told: what is shown for it, such as the lines of a preview.
+        field: the argument that is wrong, where one is.
     """
 
     ok: bool
@@ -49,6 +50,7 @@ class Answer:
     reason: str
     revision: int
     told: tuple[str, ...] = ()
+    field: str = ""
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -56,6 +58,8 @@ class Answer:
         plain: dict[str, Any] = {"ok": self.ok, "revision": self.revision}
         if self.reason:
             plain["reason"] = self.reason
+        if self.field:
+            plain["field"] = self.field
         if self.told:
             plain["told"] = list(self.told)
         return plain

@@ -27,7 +27,7 @@ async def post(it: Running, body: dict[str, Any], verb: str = "change") -> tuple
 
 async def state(it: Running) -> dict[str, Any]:
     async with ClientSession() as browser, browser.get(f"{it.url}/api/state") as answer:
-        found: dict[str, Any] = await answer.json()
+        found: dict[str, Any] = (await answer.json())["state"]
         return found
 
 

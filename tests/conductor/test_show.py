@@ -289,15 +289,15 @@ async def test_the_console_tells_state_events_and_meters_and_serves_the_pieces(t
         await it.until(lambda: it.phase("one") is Phase.LIVE)
         async with browser.ws_connect(f"{it.url}/api/events") as events:
             first = await events.receive_json(timeout=PATIENCE_S)
-            assert (first["kind"], first["title"]) == ("state", "Trial")
-            assert first["revision"] >= 1
+            assert (first["kind"], first["state"]["title"]) == ("state", "Trial")
+            assert first["state"]["revision"] >= 1
             kinds: set[str] = set()
-            while kinds != {"state", "meters"}:
+            while kinds != {"delta", "meters"}:
                 message = await events.receive(timeout=PATIENCE_S)
                 assert message.type is WSMsgType.TEXT
                 kinds.add(message.json()["kind"])
         async with browser.get(f"{it.url}/api/state") as answer:
-            state = await answer.json()
+            state = (await answer.json())["state"]
         (line,) = [line for line in state["as_run"] if line["event"] == "live" and line["cue_id"] == "one"]
         async with browser.get(f"{it.url}/pieces/{line['piece_id']}.mid") as answer:
             assert (await answer.read()).startswith(b"MThd")
@@ -329,8 +329,9 @@ async def test_only_its_own_page_may_act(tmp_path: Path, headers: dict[str, str]
 
 @pytest.mark.parametrize("body", ["[]", "{", '{"cue": 3}', '{"seconds": "long"}'])
 async def test_a_request_that_is_not_understood_is_refused(tmp_path: Path, body: str) -> None:
+    headers = {"Content-Type": "application/json"}
     async with running(tmp_path, TWO) as it, ClientSession() as browser:
-        async with browser.post(f"{it.url}/api/fade", data=body) as answer:
+        async with browser.post(f"{it.url}/api/fade", data=body, headers=headers) as answer:
             assert answer.status == 400
         assert it.show.state.held is False
 

@@ -1,0 +1,187 @@
+"""The setlist's file over HTTP: read, checked, written in one step; what is different waits to be taken up."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, StrictStr, StringConstraints, ValidationError
+
+from conductor.chronicle import Chronicle
+from conductor.console.answers import Refusal, read_object, too_large
+from conductor.console.guard import somebody_of
+from conductor.console.roles import Role
+from conductor.errors import SetlistError
+from conductor.setlist import Setlist, load_setlist
+from conductor.setlist.diff import diff
+from conductor.setlist.yamlfile import MAX_BYTES, explain
+from conductor.show import Show
+
+# JSON writes some characters in two to six bytes.
+MOST_BYTES = MAX_BYTES + 100_000
+_PLACE = re.compile(r"(\d+):(\d+): (.*)")
+
+Text = Annotated[StrictStr, StringConstraints(max_length=MAX_BYTES)]
+
+
+class Checking(BaseModel):
+    """A setlist to be checked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text
+
+
+class Writing(Checking):
+    """A setlist to be written; `version` is that of the text that it was made from."""
+
+    version: Annotated[StrictStr, StringConstraints(max_length=100)]
+
+
+_Said = TypeVar("_Said", bound=Checking)
+
+
+class SetlistFile:
+    """The routes of the setlist's file.
+
+    Args:
+        show: that it is of.
+        chronicle: told who wrote it.
+    """
+
+    def __init__(self, show: Show, chronicle: Chronicle) -> None:
+        self._show, self._chronicle = show, chronicle
+        # One writer at a time: of two, the second is to see what the first has written.
+        self._writing = asyncio.Lock()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served."""
+        return [
+            web.get("/api/setlist", self._get),
+            web.put("/api/setlist", self._put),
+            web.post("/api/setlist/check", self._check),
+        ]
+
+    @property
+    def _path(self) -> Path:
+        return self._show.setlist.path
+
+    async def _get(self, request: web.Request) -> web.Response:
+        somebody_of(request)
+        raw = await asyncio.to_thread(_raw, self._path)
+        text = raw.decode("utf-8", "replace")
+        _, mistakes = await asyncio.to_thread(_read, self._path, self._path.name)
+        body = {"name": self._path.name, "text": text, "version": _version(raw), "mistakes": mistakes}
+        return web.json_response({**body, "news": list(self._show.news)})
+
+    async def _check(self, request: web.Request) -> web.Response:
+        somebody_of(request, Role.EDIT, "the setlist")
+        said = await _said(request, Checking)
+        setlist, mistakes = await asyncio.to_thread(_checked, said.text, self._path)
+        news = list(diff(self._show.setlist, setlist).lines) if setlist else []
+        return web.json_response({"ok": not mistakes, "mistakes": mistakes, "news": news})
+
+    async def _put(self, request: web.Request) -> web.Response:
+        somebody = somebody_of(request, Role.EDIT, "the setlist")
+        said = await _said(request, Writing)
+        async with self._writing:
+            if said.version != _version(await asyncio.to_thread(_raw, self._path)):
+                raise Refusal(409, f"{self._path.name} is another by now: read it again")
+            setlist, mistakes = await asyncio.to_thread(_checked, said.text, self._path)
+            if setlist is None:
+                count = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
+                first = mistakes[0]
+                reason = f"{count}, line {first['line']}: {first['text']}"
+                raise Refusal(400, reason, mistakes=mistakes)
+            await asyncio.to_thread(_write, self._path, said.text)
+        self._chronicle.log("setlist", detail=f"{somebody.who} wrote {self._path.name}")
+        await self._show.reread()
+        body = {"ok": True, "revision": self._show.revision, "version": _version(said.text.encode())}
+        return web.json_response({**body, "news": list(self._show.news)})
+
+
+async def _said(request: web.Request, kind: type[_Said]) -> _Said:
+    try:
+        return kind.model_validate(await read_object(request, MOST_BYTES))
+    except ValidationError as error:
+        details = error.errors()[0]
+        if details["type"] == "string_too_long":
+            raise too_large(MAX_BYTES) from None
+        raise Refusal(400, f"not understood: {explain(details)}", field=str(details["loc"][0])) from None
+
+
+def _raw(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refusal(404, f"{path.name} cannot be read ({error.strerror})") from None
+
+
+def _version(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def _beside(path: Path, text: str) -> Path:
+    """Return a new file beside another, where the files that it names are found, with a text that is on the disk."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+def _checked(text: str, path: Path) -> tuple[Setlist | None, list[dict[str, Any]]]:
+    """Return what a text says as the setlist at a path, or all its mistakes."""
+    try:
+        new = _beside(path, text)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        return _read(new, path.name)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _read(path: Path, name: str) -> tuple[Setlist | None, list[dict[str, Any]]]:
+    """Return what a file says, or all its mistakes, in which it has a name."""
+    try:
+        return load_setlist(path), []
+    except SetlistError as error:
+        return None, [_mistake(line, path, name) for line in str(error).splitlines()]
+
+
+def _mistake(line: str, path: Path, name: str) -> dict[str, Any]:
+    place = _PLACE.fullmatch(line.removeprefix(f"{path}:"))
+    text = (place[3] if place else line.removeprefix(f"{path}: ")).replace(str(path), name)
+    return {"line": int(place[1]) if place else 1, "column": int(place[2]) if place else 1, "text": text}
+
+
+def _write(path: Path, text: str) -> None:
+    # Of a link, what it leads to is written.
+    path = path.resolve()
+    try:
+        new = _beside(path, text)
+        try:
+            # Whoever could read it still can.
+            new.chmod(path.stat().st_mode & 0o777)
+            new.replace(path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> Refusal:
+    return Refusal(503, f"{path.name} cannot be written ({error.strerror})", {"Retry-After": "5"})
