@@ -58,10 +58,8 @@ class Player:
         self._ring = ring
         self._playout = playout
         self._fast = fast
-        # The feed may have gone on over silence while no player was there.
-        ring.skip_to(ring.read_index)
         self._base = ring.write_index
-        self._tell_base()
+        self._skip()
         self.desk = Desk(WORKER, self._obey)
         self._quit = asyncio.Event()
         self._next_levels = 0.0
@@ -117,7 +115,8 @@ class Player:
 
     async def run(self) -> None:
         """Make the programme until told to quit."""
-        started, anchor = time.monotonic(), self._ring.write_index
+        # The feed went on while all was made ready; who begins behind it is late for ever.
+        started, anchor = time.monotonic(), self._skip()
         while not self._quit.is_set():
             now = time.monotonic()
             if self._fast:
@@ -127,10 +126,7 @@ class Player:
                 behind = due - self._ring.write_index
                 if behind > (AHEAD_S + _LOST_S) * SAMPLE_RATE:
                     log.warning("the programme stood still for %.1f s", behind / SAMPLE_RATE - AHEAD_S)
-                    started, anchor = now, max(self._ring.write_index, self._ring.read_index)
-                    self._base += anchor - self._ring.write_index
-                    self._ring.skip_to(anchor)
-                    self._tell_base()
+                    started, anchor = now, self._skip()
                     continue
                 blocks = -(-behind // BLOCK_SAMPLES)
             for _ in range(min(blocks, _BURST_BLOCKS)):
@@ -143,6 +139,14 @@ class Player:
         # Marks first: the feed must know the piece when it reads its first sample.
         self._tell_news()
         self._ring.write(block)
+
+    def _skip(self) -> int:
+        """Go on where the feed is: it may have gone on over silence while nothing came; return the sample."""
+        anchor = max(self._ring.write_index, self._ring.read_index)
+        self._base += anchor - self._ring.write_index
+        self._ring.skip_to(anchor)
+        self._tell_base()
+        return anchor
 
     def _tell_base(self) -> None:
         """Let those who play along know where in the programme the playout's clock begins."""

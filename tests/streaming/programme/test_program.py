@@ -72,6 +72,7 @@ class Clock:
         self.now_s = 100.0
         self.ring = ring
         self.deaths: list[tuple[float, float]] = []
+        self.lead_s = LEAD_S
         self._was_dead = True
         self._began_s = self.now_s
         self._began_sample = 0
@@ -85,7 +86,7 @@ class Clock:
         self.play()
 
     def play(self) -> None:
-        """Write a tone up to `LEAD_S` ahead, as the player does; nothing while it is dead."""
+        """Write a tone up to `lead_s` ahead, as the player does; nothing while it is dead."""
         if any(begin <= self.now_s - 100.0 < end for begin, end in self.deaths):
             self._was_dead = True
             return
@@ -93,7 +94,7 @@ class Clock:
             self._was_dead = False
             self.ring.skip_to(max(self.ring.write_index, self.ring.read_index))
             self._began_s, self._began_sample = self.now_s, self.ring.write_index
-        ahead = self._began_sample + int((self.now_s - self._began_s + LEAD_S) * SAMPLE_RATE)
+        ahead = self._began_sample + int((self.now_s - self._began_s + self.lead_s) * SAMPLE_RATE)
         while self.ring.write_index + 256 <= ahead:
             self.ring.write(tone(self.ring.write_index, 256))
 
@@ -112,10 +113,12 @@ def ring(tmp_path: Path) -> Ring:
     return Ring.create(tmp_path / "programme.ring")
 
 
-def live(ring: Ring, frames: int, *, deaths: list[tuple[float, float]] | None = None) -> tuple[Program, Keep, Canvas]:
+def live(
+    ring: Ring, frames: int, *, deaths: list[tuple[float, float]] | None = None, lead_s: float = LEAD_S
+) -> tuple[Program, Keep, Canvas]:
     """Run a programme for so many frames beside a player on a virtual clock."""
     clock, canvas, keep = Clock(ring), Canvas(), Keep()
-    clock.deaths = deaths or []
+    clock.deaths, clock.lead_s = deaths or [], lead_s
     ring.mark(1, 0)
     program = Program(ring, canvas, [keep], fps=FPS, clock=clock, sleep=clock.sleep)
     program.announce(scene(1))
@@ -201,6 +204,17 @@ def test_the_bridge_is_quiet_never_silent_and_without_clicks(ring: Ring) -> None
     assert steps < 1.5 * np.abs(np.diff(tone(0, 1000), axis=0)).max()
     # At the end the player alone is heard again.
     np.testing.assert_array_equal(audio[-FRAME * 20 :], tone(len(audio) - FRAME * 20, FRAME * 20))
+
+
+@pytest.mark.parametrize("lead_s", [0.11, 0.0, -0.5])
+def test_a_player_too_close_or_behind_is_let_come_up_and_heard(ring: Ring, lead_s: float) -> None:
+    # Begun late on a busy machine: both keep to the clock, and nothing but us would ever change that.
+    _, keep, _ = live(ring, 250, lead_s=lead_s, deaths=[(0.0, 0.6)])
+    heard = heard_from(keep)
+    assert heard / FPS < 0.6 + (CUSHION_S + 2 / FPS - lead_s) * 12
+    assert all(frame.heard for frame in keep.frames[heard:]), "for good"
+    assert np.diff(keep.times_s).max() < 1.25 / FPS, "not by standing still"
+    assert [frame.sample for frame in keep.frames] == [FRAME * i for i in range(250)]
 
 
 def test_with_no_player_at_all_the_slate_is_shown_in_silence(ring: Ring) -> None:
