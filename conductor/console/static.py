@@ -48,7 +48,9 @@ class File:
 
     def answer(self, request: web.Request) -> web.Response:
         """Return the file, or word that the browser has it already."""
-        headers = {"ETag": self.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        headers = {
+            "ETag": self.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding", "Content-Security-Policy": POLICY
+        }  # fmt: skip
         if request.headers.get("If-None-Match") == self.tag:
             return web.Response(status=304, headers=headers)
         body = self.plain

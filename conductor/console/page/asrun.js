@@ -1,0 +1,56 @@
+/** What was on air, and what operators did; with the files of the pieces. */
+
+import { at, el, keep } from "/dom.js";
+import { say } from "/orders.js";
+
+const HIDDEN = new Set(["planned", "composing", "recalling", "checked", "ready", "armed", "bed"]);
+const WORDS = { live: "on air", restart: "restarted" };
+
+export function draw(state) {
+  const lines = state.as_run.filter(line => !HIDDEN.has(line.event)).reverse();
+  at("run-empty").hidden = lines.length > 0;
+  keep("run", lines, () => lines.map(row));
+}
+
+function row(line) {
+  const files = el("td", "files");
+  if (line.piece_id && /^(live|changed)$/.test(line.event)) {
+    const path = `/api/pieces/${line.piece_id}`;
+    files.append(el("a", { href: `${path}.mid`, download: true, "aria-label": `MIDI file of ${line.title}` }, "MIDI"), " ",
+      el("button", { class: "link", "aria-label": `Sound file of ${line.title}`, onclick: event => wav(event.target, path, line.title) }, "WAV"));
+  }
+  return el("tr", { "data-event": line.event }, el("td", "num", new Date(line.wall).toLocaleTimeString([], { hour12: false })),
+    el("td", {}, line.title ? el("strong", {}, line.title, " ") : null, el("span", "event", WORDS[line.event] || line.event),
+      line.detail ? el("span", "detail", ` ${line.detail}`) : null), files);
+}
+
+/** Fetch a sound file; the server may have to play it first. */
+async function wav(button, path, title) {
+  if (button.disabled) return;
+  button.disabled = true;
+  try {
+    for (;;) {
+      const answer = await fetch(`${path}.wav`, { headers: { "X-Conductor": "console" } });
+      if (answer.status === 202) {
+        const { fraction = 0 } = await answer.json();
+        button.textContent = `${Math.round(fraction * 100)} %`;
+        await new Promise(done => setTimeout(done, 1000 * (Number(answer.headers.get("Retry-After")) || 1)));
+        continue;
+      }
+      if (!answer.ok) {
+        const { reason = `${answer.status}` } = await answer.json().catch(() => ({}));
+        say(`WAV of ${title}: ${reason}`);
+        return;
+      }
+      const href = URL.createObjectURL(await answer.blob());
+      el("a", { href, download: `${title}.wav` }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 10_000);
+      return;
+    }
+  } catch {
+    say(`WAV of ${title}: the conductor cannot be reached`);
+  } finally {
+    button.disabled = false;
+    button.textContent = "WAV";
+  }
+}
