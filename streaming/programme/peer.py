@@ -23,7 +23,7 @@ CODECS: dict[Kind, str] = {"video": "video/h264", "audio": "audio/opus"}
 # About a second; beyond it, old pictures are of no use to somebody who watches live.
 VIDEO_QUEUE = 30
 # A picture goes out at once; a keyframe in parts, so that no router on the way is flooded.
-PACKETS_AT_ONCE = 32
+PACKETS_AT_ONCE = 20
 # So much that socket or relay do not take, and the viewer is left out until they do.
 BACKLOG_BYTES = 128 * 1024
 GATHER_S = 2
