@@ -8,7 +8,8 @@ from aiohttp import web
 from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
 
 from conductor.console.answers import Refusal, read_object
-from conductor.console.guard import CLIENT, somebody_of
+from conductor.console.finding import CLIENT
+from conductor.console.guard import somebody_of
 from conductor.console.roles import role_for
 from conductor.operating.order import Order
 from conductor.operating.vocabulary import VERBS

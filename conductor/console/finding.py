@@ -11,6 +11,8 @@ from pathlib import Path
 from conductor.stage import run_folders
 
 RECORD = "console.json"
+# A header that names the client; that it is there at all tells that no page of another site has sent the request.
+CLIENT = "X-Conductor"
 
 
 @dataclass(frozen=True, slots=True)

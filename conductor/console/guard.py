@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from conductor.console.answers import Refusal, too_large
+from conductor.console.finding import CLIENT
 from conductor.console.rates import Buckets, Limits
 from conductor.console.roles import Role, Somebody
 from conductor.console.sessions import Sessions
@@ -26,8 +27,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # No request of any kind is larger.
 MAX_BYTES = 1_200_000
-# Names the client; that it is there at all tells that no page of another site has sent the request.
-CLIENT = "X-Conductor"
 SOMEBODY: web.RequestKey[Somebody] = web.RequestKey("somebody", Somebody)
 _READING = {"GET", "HEAD", "OPTIONS"}
 # What a browser needs before anybody can have logged in.
