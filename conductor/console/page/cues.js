@@ -12,7 +12,9 @@ let selected = "", followed = "";
 export const selection = () => find(selected);
 
 export function draw(state) {
-  if (!find(selected)) selected = state.standby || state.cues.at(-1)?.id || "";
+  // The selection stays where the operator put it; one that nothing more can be done with goes on to standby.
+  const was = find(selected);
+  if (!was || (followed !== state.standby && (selected === followed || !coming(was)))) selected = state.standby || was?.id || state.cues.at(-1)?.id || "";
   const made = state.cues.map(cue => row(cue, state));
   const list = at("cues");
   if (made.length !== list.children.length || made.some((node, n) => node !== list.children[n])) {
@@ -50,9 +52,9 @@ function row(cue, state) {
     set(button, "aria-current", cue.phase === "live" ? "true" : null);
     const [sign, word] = badge(cue, standby);
     const small = [cue.style, clock(cue.duration_s), coming(cue) ? starts(cue) : "", cue.reason].filter(Boolean).join(" · ");
-    button.replaceChildren(el("span", "no num", cue.number), el("span", "title", cue.name),
+    button.replaceChildren(...[el("span", "no num", cue.number), el("span", "title", cue.name),
       el("span", "badge", el("span", { "aria-hidden": "true" }, sign), " ", el("span", "word", word)), el("span", "small", small),
-      cue.phase === "composing" ? el("span", "line blue", el("i")) : null);
+      cue.phase === "composing" ? el("span", "line blue", el("i")) : ""].filter(Boolean));
   }
   if (cue.phase === "composing") {
     known.node.querySelector(".line i").style.width = `${fraction * 100}%`;

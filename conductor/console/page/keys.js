@@ -72,7 +72,7 @@ function down(event) {
   if (inside) return;
   if (event.code === "Space" && !writes(event.target)) {
     // With single keys off a focused button is what the space bar presses.
-    if (!on() && event.target.closest("button, a, [role=tab]")) return;
+    if (!on() && event.target.closest("button, a")) return;
     event.preventDefault();
     // One press is one GO: a held key repeats, and must come up again.
     if (!spaceDown && !event.repeat) go();

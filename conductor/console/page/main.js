@@ -53,7 +53,6 @@ new ResizeObserver(next.redraw).observe(at("roll"));
 cueform.wire();
 keys.wire();
 onair.wire();
-outputs.wire();
 setlist.wire();
 listen(there);
 preview.wire();

@@ -62,6 +62,7 @@ export const redraw = () => roll.draw(at("roll"), shown, at_s);
 
 function drawTakes(cue) {
   const takes = cue?.takes?.length ? cue.takes : cue?.piece && cue.phase !== "live" ? [{ piece: cue.piece, score: null, refused: "" }] : [];
+  at("takes-hint").hidden = !takes.length;
   keep("takes", [cue?.id, cue?.piece, takes, listening?.piece], () => takes.map((take, n) => {
     const chosen = take.piece === cue.piece, here = listening?.piece === take.piece;
     const score = take.score === null ? "" : `score ${take.score.toFixed(2)}`;

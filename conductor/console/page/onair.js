@@ -23,7 +23,7 @@ export function draw(state) {
   put("change-state", cue?.changing ? underWay(cue) : "");
   keep("styles", state.vocabulary?.styles, () => (state.vocabulary?.styles || []).map(name => new Option(name, name)));
   keep("instruments", state.vocabulary?.instruments, () => (state.vocabulary?.instruments || []).map(name => new Option(name, name)));
-  put("target", state.loudness ? `wanted ${state.loudness.lufs} LUFS, at most ${state.loudness.dbtp} dBTP` : "");
+  put("target", state.loudness ? `target ${state.loudness.lufs} LUFS` : "");
 }
 
 function between(state, next) {

@@ -1,6 +1,6 @@
 /** Who works for the show and where it goes: a lamp each, with its word. */
 
-import { at, el, keep } from "/dom.js";
+import { el, keep } from "/dom.js";
 import { roughly } from "/words.js";
 
 const NAMES = { midi_out: "MIDI" };
@@ -34,26 +34,4 @@ export function draw(state, meters) {
     `${meters.dropped || 0} pictures dropped`, meters.slate ? "the slate is shown" : ""].filter(Boolean).join(", ");
   keep("outputs", [all, audience], () => [...all, ["audience", meters.slate ? "busy" : "up", audience]].flatMap(([name, kind, text]) =>
     [el("dt", { "data-kind": kind }, el("span", "sign", ""), name), el("dd", {}, text)]));
-}
-
-/** Tabs: arrows go from one to the other. */
-export function wire() {
-  const tabs = [at("tab-run"), at("tab-out")];
-  const open = tab => {
-    for (const each of tabs) {
-      const here = each === tab;
-      each.setAttribute("aria-selected", String(here));
-      each.tabIndex = here ? 0 : -1;
-      at(each.getAttribute("aria-controls")).hidden = !here;
-    }
-  };
-  tabs.forEach((tab, n) => {
-    tab.addEventListener("click", () => open(tab));
-    tab.addEventListener("keydown", event => {
-      if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-      event.stopPropagation();
-      tabs[1 - n].focus();
-      open(tabs[1 - n]);
-    });
-  });
 }
