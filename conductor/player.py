@@ -124,8 +124,11 @@ class Player:
             else:
                 due = anchor + int((now - started + AHEAD_S) * SAMPLE_RATE)
                 behind = due - self._ring.write_index
-                if behind > (AHEAD_S + _LOST_S) * SAMPLE_RATE:
-                    log.warning("the programme stood still for %.1f s", behind / SAMPLE_RATE - AHEAD_S)
+                # On time by its own clock and still behind the reader: nothing would be heard any more.
+                overtaken = behind <= 0 and self._ring.read_index > self._ring.write_index
+                if overtaken or behind > (AHEAD_S + _LOST_S) * SAMPLE_RATE:
+                    still_s = (max(due, self._ring.read_index) - self._ring.write_index) / SAMPLE_RATE
+                    log.warning("the programme stood still for %.1f s", still_s)
                     started, anchor = now, self._skip()
                     continue
                 blocks = -(-behind // BLOCK_SAMPLES)
