@@ -152,13 +152,18 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
     log = options.data / LOG_NAME
     handler = log_to(log, debug=options.debug)
     terminal = Terminal()
-    console = controllers = None
+    console = controllers = osc = None
     try:
         show = Show(setlist, options, library, run, terminal, obs=make_obs(options, setlist.obs))
         terminal.say(f"{setlist.title}: {len(setlist.cues)} cues{', then without end' if setlist.endless else ''}")
         if options.port:
             console = Console(show, run=run.path)
             terminal.say(f"  console  {await console.start()}")
+        if setlist.osc and not options.fast:
+            from conductor.osc.server import Osc
+
+            osc = Osc(show, setlist.osc)
+            terminal.say(f"  osc      {await osc.start()}")
         terminal.say(f"  pieces   {library.pieces}")
         terminal.say(f"  log      {log}")
         for destination in options.publish:
@@ -178,6 +183,8 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
     finally:
         if controllers:
             controllers.close()
+        if osc:
+            await osc.stop()
         if console:
             await console.stop()
         library.close()

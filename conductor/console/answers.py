@@ -60,8 +60,8 @@ async def read_object(request: web.Request, limit: int = MAX_BODY_BYTES) -> dict
         raise Refusal(415, f"a body is sent as Content-Type: {JSON}, not {request.content_type}")
     try:
         body = json.loads(raw.decode("utf-8"), parse_constant=_no_number)
-        # A half of a pair of surrogates can be escaped, and never be written anywhere.
-        json.dumps(body, ensure_ascii=False).encode("utf-8")
+        # Half of a pair of surrogates can be escaped and never be written anywhere; 1e999 is no number.
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeError:
         raise Refusal(400, "not understood: no UTF-8 text") from None
     except RecursionError:

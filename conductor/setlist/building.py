@@ -10,6 +10,7 @@ from conductor.controllers.shelf import find_map
 from conductor.setlist.banks import bank_of
 from conductor.setlist.look import theme_of
 from conductor.setlist.obsparts import obs_of
+from conductor.setlist.oscpart import osc_of
 from conductor.setlist.outputs import destinations_of
 from conductor.setlist.parts import ControlsPart, MidiPart, PromptPart, SetlistPart, SoundPart
 from conductor.setlist.plan import Controls, Cue, Endless, Setlist
@@ -105,8 +106,9 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
     patches, theme = folder_of(parts.sound.patches, path.parent), theme_of(parts.show.theme, path.parent)
     obs, controllers = obs_of(parts.obs), tuple(find_map(name, path.parent) for name in parts.controllers)
     return Setlist(
-        title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches, obs, theme, controllers
-    )
+        title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches, obs, theme, controllers,
+        osc_of(parts.osc),
+    )  # fmt: skip
 
 
 def _bank(own: SoundPart | None, parts: SetlistPart, path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from conductor.setlist.obsparts import CueObsPart, ObsPart
+from conductor.setlist.oscpart import OscPart
 from conductor.setlist.outputs import DestinationPart, Destinations
 from conductor.setlist.part import Part
 from conductor.setlist.values import (
@@ -156,6 +157,7 @@ class SetlistPart(Part):
     obs: ObsPart = ObsPart()
     webrtc: WebrtcPart | None = None
     stream: Destinations = Field(default=[])
+    osc: OscPart | None = None
     controllers: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(max_length=16)] = Field(default=[])
 
 
@@ -171,6 +173,7 @@ PARTS: dict[str, type[Part]] = {
     "sound": ShowSoundPart,
     "endless": EndlessPart,
     "midi": MidiPart,
+    "osc": OscPart,
     "webrtc": WebrtcPart,
     "stream": DestinationPart,
     "turn": TurnPart,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from conductor.osc.plan import OscPlan
 from conductor.setlist.players import Variants
 from conductor.setlist.values import AUTO, DEFAULT_DURATION_S, Follow
 from model.composing.blend import Style, plain_style, style_of
@@ -175,6 +176,7 @@ class Setlist:
         patches: folder of patches of the show's own; None: those of the program.
         theme: of the picture: one that comes with the program, or the path of its file.
         controllers: maps of the MIDI controllers it is led by.
+        osc: where show controllers that speak OSC are heard; None: nowhere.
     """
 
     title: str
@@ -191,6 +193,7 @@ class Setlist:
     obs: ObsPlan = NO_WISH
     theme: str = DEFAULT
     controllers: tuple[Path, ...] = ()
+    osc: OscPlan | None = None
 
     @property
     def banks(self) -> list[str]:

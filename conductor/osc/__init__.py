@@ -1,0 +1,1 @@
+"""Show controllers that speak OSC: their orders, and what they are told."""
