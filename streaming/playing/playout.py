@@ -125,7 +125,7 @@ class Playout:
             bank: path of the SoundFont that plays it, or `synth`.
             score: by which players make music of written notes; None: exactly as written.
             controls: of the parts of its notes.
-            style: of the piece, for the patches that play it.
+            style: of the piece, for the patches that play it; where nothing is said, the score's.
             variants: instrument to variant, before what the style says.
         """
         self._shelf.load(number, notes, duration_s, gain_db, room, bank, score, controls, style, variants)

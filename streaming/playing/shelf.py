@@ -69,6 +69,7 @@ class Shelf:
         """Keep a piece; see `Playout.load`."""
         self._orchestra.prepare([bank])
         performance = expression.perform(self._playable(number, notes), score, seed=self._seed)
+        style = style or (score and score.style) or ""
         variants = self._known(style, dict(variants or {}))
         piece = Loaded(
             performance.played, duration_s, gain_db, gain_db, room=room, bank=bank, controls=tuple(controls),
