@@ -34,8 +34,16 @@ export function draw(state) {
   // The list follows the show, not the operator's eyes: only when standby has moved.
   if (followed !== state.standby) {
     followed = state.standby;
-    rows.get(state.standby || state.live)?.node.scrollIntoView({ block: "nearest" });
+    reveal(rows.get(state.standby || state.live)?.node);
   }
+}
+
+// The list alone scrolls: a page that moves under the finger is no desk.
+function reveal(node) {
+  if (!node) return;
+  const list = at("cues"), top = node.offsetTop - list.offsetTop;
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (top + node.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + node.offsetHeight - list.clientHeight;
 }
 
 function row(cue, state) {
@@ -68,8 +76,8 @@ export function select(id, focus = false) {
   selected = id;
   draw(show.state);
   const node = rows.get(id)?.node;
-  node?.scrollIntoView({ block: "nearest" });
-  if (focus) node?.firstChild.focus({ preventScroll: true });
+  reveal(node);
+  if (focus) node?.firstChild.focus();
 }
 
 /** Select the next (+1) or the one before (-1). */

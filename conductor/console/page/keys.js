@@ -31,6 +31,11 @@ function theme() {
   next.redraw();
 }
 
+function toChange() {
+  at("change-box").open = true;
+  at("change-style").focus();
+}
+
 const help = () => at("help-sheet").showModal();
 
 // [keys as told, what they do, keys as of KeyboardEvent, action]
@@ -53,7 +58,7 @@ const KEYS = [
   ["N", "endless on, off", ["n"], cues.switchEndless],
   ["1 – 9", "listen to a candidate, or stop", [..."123456789"], event => next.audition(Number(event.key) - 1)],
   ["T", "take the candidate that is heard", ["t"], next.takeListened],
-  ["G", "go to the live change", ["g"], () => at("change-style").focus()],
+  ["G", "go to the live change", ["g"], toChange],
   ["L", "lock the list, open it", ["l"], verbs.lock],
   ["O", "open the setlist", ["o"], setlist.open],
   ["C", "all alerts are seen", ["c"], alerts.seeAll],

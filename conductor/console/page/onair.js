@@ -72,6 +72,8 @@ function levels(state, m) {
 
 /** Say what is to be different of what plays, in the words of a setlist. */
 export function wire() {
+  // Where there is room it is open; on a phone GO and the cues come first.
+  at("change-box").open = matchMedia("(min-width: 761px)").matches;
   at("change").addEventListener("submit", async event => {
     event.preventDefault();
     const value = name => at(`change-${name}`).value.trim();
