@@ -98,7 +98,8 @@ class Chain:
         self.ingest.close()
 
 
-@pytest.fixture(scope="session")
+# One for each file, so that the next has the machine to itself.
+@pytest.fixture(scope="module")
 def chain() -> Iterator[Chain]:
     # A short path: a Unix socket's may not be longer than 107 bytes.
     with tempfile.TemporaryDirectory(prefix="air", ignore_cleanup_errors=True) as folder:
