@@ -8,7 +8,7 @@ import logging
 import secrets
 import signal
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,16 +21,16 @@ from conductor.crew import MIDI_OUT, Commands, Crew, commands_of
 from conductor.cues import Phase, State, outline, step
 from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
+from conductor.lifetime import Lifetime
 from conductor.logs import Terminal
 from conductor.onair import OnAir
 from conductor.operating.dispatcher import Dispatcher
 from conductor.operating.order import Order
 from conductor.operating.pending import Pending
-from conductor.operating.rereading import Rereading
+from conductor.operating.script import Script
 from conductor.resume import KEY, restore, save
 from conductor.revision import Revisions
 from conductor.setlist import Setlist
-from conductor.setlist.diff import Diff
 from conductor.stage import Obs, RunFolder, ShowOptions
 from conductor.take import bed
 from streaming.playing.bed import BED
@@ -69,7 +69,6 @@ class Show:
         clock: Clock | None = None,
         obs: Obs | None = None,
     ) -> None:
-        self._pending = Pending(setlist)
         self.options = options
         self.library = library
         self.terminal = terminal
@@ -80,10 +79,7 @@ class Show:
         self._clock: Clock = clock or SystemClock()
         self._events: deque[c.Event] = deque()
         self._busy = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._end = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._failure = ""
+        self._lifetime = Lifetime()
         self.crew = Crew(
             run.path,
             commands or commands_of(options, run, setlist.loudness, setlist.patches, setlist.theme),
@@ -98,13 +94,19 @@ class Show:
             publish=publication.message(options.publish),
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
+        self.script = Script(
+            setlist,
+            self.chronicle,
+            take_up=self._take_up,
+            notify=self._notify,
+            at_once=options.auto_reload,
+        )
         self.on_air = OnAir(options, self.crew, self.chronicle, obs, setlist.obs)
         self.commissions = Commissions(
             library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
         )
         self.revisions = Revisions(library, self.chronicle, self._clock, self.crew, self.commissions.takes, self.event)
         self.dispatcher = Dispatcher(self)
-        self._rereading = Rereading(setlist.path, self._reread, self._misread)
         self._saved: dict[str, Any] = {}
         # The player said Hello, and it is not known yet what it plays.
         self._player_asked = False
@@ -145,22 +147,12 @@ class Show:
     @property
     def setlist(self) -> Setlist:
         """What is played."""
-        return self._pending.setlist
+        return self.pending.setlist
 
     @property
-    def pending(self) -> Diff | None:
-        """What is different in the setlist's file; None: nothing."""
-        return self._pending.diff
-
-    @property
-    def news(self) -> tuple[str, ...]:
-        """What is different in the setlist's file, or wrong with it; a line each."""
-        return self._pending.lines
-
-    @property
-    def trouble(self) -> str:
-        """What is wrong with the setlist's file."""
-        return self._pending.trouble
+    def pending(self) -> Pending:
+        """What the setlist's file says since, until it is taken up."""
+        return self.script.pending
 
     def obey(self, verb: c.Verb) -> None:
         """Carry out an operator's wish; orders come through the dispatcher, which writes down who gave them.
@@ -180,34 +172,12 @@ class Show:
         while self._events:
             self._step(self._events.popleft(), None)
         if isinstance(verb, c.Reload):
-            self._pending.take_up()
+            self.pending.take_up()
             self._save()
             self._notify()
 
-    async def reread(self) -> None:
-        """Look at the setlist's file now."""
-        await self._rereading.look()
-
-    def _reread(self, setlist: Setlist) -> None:
-        """Take note of another setlist; it is taken up when somebody says so, or at once where that was asked for."""
-        self._pending.read(setlist)
-        if self.pending is None:
-            self.chronicle.say(f"{setlist.path.name} has changed, and nothing in it that can be taken up now")
-        elif self.options.auto_reload:
-            self.dispatcher.give(Order("reload", who=setlist.path.name, via="file"))
-        else:
-            self.chronicle.say(f"{setlist.path.name} has changed; reload takes this up:")
-        for line in self.news:
-            self.chronicle.say(f"  {line}")
-        self._notify()
-
-    def _misread(self, trouble: str) -> None:
-        self._pending.broken(trouble)
-        for line in trouble.splitlines():
-            self.chronicle.warn(line)
-        self.chronicle.warn("the setlist plays on as it was")
-        self.chronicle.log("setlist", detail=trouble)
-        self._notify()
+    def _take_up(self, name: str) -> None:
+        self.dispatcher.give(Order("reload", who=name, via="file"))
 
     def _notify(self) -> None:
         for notify in self.changed:
@@ -246,9 +216,9 @@ class Show:
                 self.commissions.cancel(cue_id, order)
             case c.Borrow(cue, order, reason):
                 coming = [slot.cue.id for slot in self.state.upcoming]
-                self._spawn(self.commissions.borrow(cue, order, reason, coming))
+                self._lifetime.spawn(self.commissions.borrow(cue, order, reason, coming))
             case c.Recall(cue, order, piece):
-                self._spawn(self.commissions.recall(cue, order, piece))
+                self._lifetime.spawn(self.commissions.recall(cue, order, piece))
             case c.Keep(cue_id, number):
                 take, candidates = self.commissions.keep(cue_id)
                 self.crew.give(number, take)
@@ -275,8 +245,8 @@ class Show:
             return
         failed = [slot for slot in self.state.slots if slot.phase is Phase.FAILED]
         if failed:
-            self._failure = f"{len(failed)} of {len(self.state.slots)} cues failed; the first: {failed[0].reason}"
-        self._end.set()
+            self._lifetime.fail(f"{len(failed)} of {len(self.state.slots)} cues failed; the first: {failed[0].reason}")
+        self._lifetime.ending.set()
 
     # --- what the workers say ---
 
@@ -328,7 +298,7 @@ class Show:
                 self.event(c.PlayerUp())
 
     def _down(self, name: str, reason: str) -> None:
-        if self._end.is_set():
+        if self._lifetime.ending.is_set():
             return
         self.chronicle.warn(f"the {name} is gone ({reason}); it is started again")
         self.chronicle.log("restart", detail=f"{name}: {reason}")
@@ -344,9 +314,7 @@ class Show:
 
     def end(self) -> None:
         """Ask the show to end: with a fade at first, at once when asked again."""
-        if self._end.is_set():
-            self._hurry.set()
-        self._end.set()
+        self._lifetime.end()
 
     async def run(self) -> None:
         """Run the show until it is over or asked to end.
@@ -360,41 +328,32 @@ class Show:
             loop.add_signal_handler(number, self.end)
         try:
             await self._start()
-            while not self._end.is_set():
+            while not self._lifetime.ending.is_set():
                 self.event(c.Tick())
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._end.wait(), TICK_S)
+                    await asyncio.wait_for(self._lifetime.ending.wait(), TICK_S)
         finally:
             await self._finish()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
-        if self._failure:
-            raise ConductorError(self._failure)
+        if self._lifetime.failure:
+            raise ConductorError(self._lifetime.failure)
 
     async def _start(self) -> None:
         """Start everything, or as much as there is time for when the end is asked meanwhile."""
         if self.options.record:
             self.crew.record(self.options.record)
         # The composer loads its weights meanwhile; the bed is heard without it.
-        starting = {asyncio.create_task(self.crew.workers[name].start()) for name in ("feed", "player")}
+        starting: set[asyncio.Task[Any]] = {
+            asyncio.create_task(self.crew.workers[name].start()) for name in ("feed", "player")
+        }
         if not self.options.fast:
-            self._spawn(self._rereading.run())
-        for name in self.crew.workers.keys() - {"feed", "player"}:
-            self._spawn(self._watch(name))
-        ending = asyncio.create_task(self._end.wait())
-        try:
-            pending: set[asyncio.Task[Any]] = set(starting)
-            while pending and not ending.done():
-                done, pending = await asyncio.wait({*pending, ending}, return_when=asyncio.FIRST_COMPLETED)
-                pending -= {ending}
-                for task in done:
-                    task.result()
-        finally:
-            for task in (*starting, ending):
-                task.cancel()
-            await asyncio.gather(*starting, ending, return_exceptions=True)
-        if not self._end.is_set():
-            self._spawn(self._go_on_air())
+            self._lifetime.spawn(self.script.follow())
+        for name in workers.keys() - {"feed", "player"}:
+            self._lifetime.spawn(self._watch(name))
+        await self._lifetime.all_of(starting)
+        if not self._lifetime.ending.is_set():
+            self._lifetime.spawn(self._go_on_air())
 
     async def _watch(self, name: str) -> None:
         """Start a worker beside the show; without the composer nothing will ever be played, and it ends."""
@@ -404,54 +363,30 @@ class Show:
             if name == MIDI_OUT:
                 self.chronicle.warn(f"no notes are sent to MIDI: {error}")
             else:
-                self._failure = str(error)
-                self._end.set()
+                self._lifetime.fail(str(error))
 
     async def _go_on_air(self) -> None:
         await self.on_air.start()
         self.on_air.tell(self.state, self.setlist.title)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            LOG.error("a task of the show failed", exc_info=error)
-
-    async def _soon(self, work: Coroutine[Any, Any, bool]) -> bool:
-        """Wait for work, or until the operator is in a hurry; return what it returned."""
-        task = asyncio.create_task(work)
-        hurry = asyncio.create_task(self._hurry.wait())
-        await asyncio.wait({task, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        result = task.done() and task.result()
-        for each in (task, hurry):
-            each.cancel()
-        await asyncio.gather(task, hurry, return_exceptions=True)
-        return result
-
     async def _finish(self) -> None:
         """Fade, finish the recording, end the workers."""
-        self._end.set()
+        self._lifetime.ending.set()
         player, feed = self.crew.workers["player"], self.crew.workers["feed"]
-        if self.chronicle.heard and player.up and not self.options.fast and not self._hurry.is_set():
+        if self.chronicle.heard and player.up and not self.options.fast and not self._lifetime.hurry.is_set():
             self.chronicle.say("ending with a fade (Ctrl-C again: at once)")
             player.send(wire.Follow([]))
             player.send(wire.Fade(END_FADE_S))
-            await self._soon(asyncio.sleep(END_FADE_S + 0.3, result=True))
+            await self._lifetime.soon(asyncio.sleep(END_FADE_S + 0.3, result=True))
         if self.options.record and feed.up:
-            done = await self._soon(self.crew.finish_recording(RECORD_STALL_S))
+            done = await self._lifetime.soon(self.crew.finish_recording(RECORD_STALL_S))
             if done:
                 self.chronicle.say(f"recorded   {', '.join(map(str, self.crew.recordings))}")
-            elif not self._failure:
-                self._failure = f"{self.options.record}: the recording was not finished properly"
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            else:
+                self._lifetime.fail(f"{self.options.record}: the recording was not finished properly")
+        await self._lifetime.dismiss()
         await self.on_air.close()
-        await self.crew.stop(1.0 if self._hurry.is_set() else 5.0)
+        await self.crew.stop(1.0 if self._lifetime.hurry.is_set() else 5.0)
         self.chronicle.log("end")
         with contextlib.suppress(LibraryError):
             self.library.remember(KEY, {"ended": True})

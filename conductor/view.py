@@ -21,7 +21,7 @@ def snapshot(show: Show) -> dict[str, Any]:
     return {
         "title": show.setlist.title,
         "revision": show.revision,
-        "setlist": {"news": list(show.news), "trouble": show.trouble},
+        "setlist": {"news": list(show.pending.lines), "trouble": show.pending.trouble},
         "held": state.held,
         "locked": state.locked,
         "panicked": state.panicked,

@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StrictStr, StringConstraints, ValidationError
 
 from conductor.chronicle import Chronicle
-from conductor.console.answers import Refusal, read_object, too_large
+from conductor.console.answers import Refusal, read_object
 from conductor.console.guard import somebody_of
 from conductor.console.roles import Role
 from conductor.errors import SetlistError
@@ -27,15 +27,13 @@ from conductor.show import Show
 MOST_BYTES = MAX_BYTES + 100_000
 _PLACE = re.compile(r"(\d+):(\d+): (.*)")
 
-Text = Annotated[StrictStr, StringConstraints(max_length=MAX_BYTES)]
-
 
 class Checking(BaseModel):
     """A setlist to be checked."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Text
+    text: StrictStr
 
 
 class Writing(Checking):
@@ -78,7 +76,7 @@ class SetlistFile:
         text = raw.decode("utf-8", "replace")
         _, mistakes = await asyncio.to_thread(_read, self._path, self._path.name)
         body = {"name": self._path.name, "text": text, "version": _version(raw), "mistakes": mistakes}
-        return web.json_response({**body, "news": list(self._show.news)})
+        return web.json_response({**body, "news": list(self._show.pending.lines)})
 
     async def _check(self, request: web.Request) -> web.Response:
         somebody_of(request, Role.EDIT, "the setlist")
@@ -101,9 +99,9 @@ class SetlistFile:
                 raise Refusal(400, reason, mistakes=mistakes)
             await asyncio.to_thread(_write, self._path, said.text)
         self._chronicle.log("setlist", detail=f"{somebody.who} wrote {self._path.name}")
-        await self._show.reread()
+        await self._show.script.look()
         body = {"ok": True, "revision": self._show.revision, "version": _version(said.text.encode())}
-        return web.json_response({**body, "news": list(self._show.news)})
+        return web.json_response({**body, "news": list(self._show.pending.lines)})
 
 
 async def _said(request: web.Request, kind: type[_Said]) -> _Said:
@@ -111,8 +109,6 @@ async def _said(request: web.Request, kind: type[_Said]) -> _Said:
         return kind.model_validate(await read_object(request, MOST_BYTES))
     except ValidationError as error:
         details = error.errors()[0]
-        if details["type"] == "string_too_long":
-            raise too_large(MAX_BYTES) from None
         raise Refusal(400, f"not understood: {explain(details)}", field=str(details["loc"][0])) from None
 
 

@@ -31,10 +31,6 @@ class Show(Stage, Protocol):
     def chronicle(self) -> Chronicle:
         """Where it is written down who did what."""
 
-    @property
-    def news(self) -> tuple[str, ...]:
-        """What is different in the setlist's file, or wrong with it; a line each."""
-
     def obey(self, verb: c.Verb) -> None:
         """Carry a verb out; raises RefusalError where it cannot be done now."""
 
@@ -88,7 +84,7 @@ class Dispatcher:
         except c.RefusalError as error:
             return self._answer(MOVED, str(error))
         if wish is None:
-            return self._answer(OK, told=self._show.news)
+            return self._answer(OK, told=self._show.pending.lines)
         self._show.chronicle.log(verb.name, detail=_said(order))
         return self._answer(OK)
 

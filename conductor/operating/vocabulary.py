@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from conductor import cues as c
 from conductor.operating import arguments as a
+from conductor.operating.pending import Pending
 from conductor.setlist import Setlist
-from conductor.setlist.diff import Diff
 from conductor.setlist.editing import check_cue, fields_of, with_fields
 
 
@@ -25,8 +25,8 @@ class Stage(Protocol):
         """What it plays."""
 
     @property
-    def pending(self) -> Diff | None:
-        """What is different in the setlist's file; None: nothing."""
+    def pending(self) -> Pending:
+        """What the setlist's file says since, until it is taken up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ def _insert(stage: Stage, said: a.Inserting) -> c.Verb:
 
 
 def _reload(stage: Stage, _: a.Nothing) -> c.Verb:
-    if stage.pending is None:
+    if stage.pending.diff is None:
         raise c.RefusalError(f"{stage.setlist.path.name} has not changed")
-    return c.Reload(stage.pending)
+    return c.Reload(stage.pending.diff)
 
 
 def _named(verb: Callable[[str], c.Verb]) -> Callable[[Stage, a.OneCue], c.Verb]:

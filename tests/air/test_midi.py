@@ -78,7 +78,7 @@ async def test_a_piece_is_sent_whole_with_its_clock_and_ends_with_a_stop(folder:
 
 async def test_what_is_replaced_while_the_piece_plays_is_not_sent(folder: Path, synth: Synth) -> None:
     old = [Note(n * 0.25, 60, "piano", 0.2, 80) for n in range(16)]
-    new = [(n * 0.25, 72, "piano", 0.2, 80) for n in range(8, 12)]
+    new = [(n * 0.25, 72, "piano", 0.2, 80, 0) for n in range(8, 12)]
     async with band(folder, ROUTE) as played:
         await played.until(wire.PortNews, lambda news: news.there)
         await begin(played, 1, Piece((Note(0.0, 48, "organ", 4.0, 80), *old), TEMPO))

@@ -77,13 +77,13 @@ async def test_a_changed_setlist_is_shown_then_taken_up_and_a_broken_one_is_told
         await on_air(it)
         text = path.read_text()
         path.write_text(text.replace("style: folk", "style: falk"))
-        await it.until(lambda: bool(it.show.trouble))
-        assert "show.yaml:3:" in it.show.trouble
-        assert (await post(it, "preview"))[1]["told"] == it.show.trouble.splitlines()
+        await it.until(lambda: bool(it.show.pending.trouble))
+        assert "show.yaml:3:" in it.show.pending.trouble
+        assert (await post(it, "preview"))[1]["told"] == it.show.pending.trouble.splitlines()
         assert (await post(it, "reload"))[0] == 409
         path.write_text(text.replace("{id: three", "{id: extra, style: bach, duration: 9s}, {id: three"))
-        await it.until(lambda: it.show.pending is not None)
-        assert not it.show.trouble
+        await it.until(lambda: it.show.pending.diff is not None)
+        assert not it.show.pending.trouble
         assert (await post(it, "preview"))[1]["told"] == ["+ 3 Bach"]
         assert it.show.state.find("extra") is None, "shown before it is taken up"
         piece = it.show.commissions.takes["two"].piece_id

@@ -9,9 +9,9 @@ import pytest
 from conductor import cues as c
 from conductor.operating.dispatcher import REMEMBERED, Dispatcher
 from conductor.operating.order import Order
+from conductor.operating.pending import Pending
 from conductor.operating.vocabulary import VERBS, cue_id
 from conductor.setlist import Setlist
-from conductor.setlist.diff import Diff
 from tests.conductor.cues.stage import Stage, ready, setlist
 
 
@@ -32,8 +32,7 @@ class Show:
         self.stage: Stage = ready("hold", "hold", "hold")
         self.stage.now_s = 100.0
         self.setlist: Setlist = setlist("hold", "hold", "hold")
-        self.pending: Diff | None = None
-        self.news: tuple[str, ...] = ("+ 4 Night",)
+        self.pending = Pending(self.setlist)
         self.revision = 7
         self.chronicle: Any = Book()
 
@@ -144,8 +143,10 @@ def test_an_order_for_an_earlier_revision_is_refused() -> None:
 
 def test_a_preview_tells_and_changes_nothing() -> None:
     show, dispatcher = desk()
+    show.pending.read(setlist("hold", "hold", "hold", "hold"))
     answer = dispatcher.give(Order("preview"))
-    assert answer.plain == {"ok": True, "revision": 7, "told": ["+ 4 Night"]}
+    assert answer.plain == {"ok": True, "revision": 7, "told": list(show.pending.lines)}
+    assert len(show.pending.lines) == 1
     assert show.chronicle.lines == []
 
 

@@ -45,7 +45,7 @@ def test_a_file_holds_what_is_heard_on_air() -> None:
     sound = Sound(room="small", expression=True)
     written = np.concatenate(list(render(piece, sound)))
     air = Playout(bed=False)
-    air.load(1, piece.notes, piece.duration_s, room="small", score=SCORE, style=SCORE.style)
+    air.load(1, piece.notes, piece.duration_s, room="small", score=SCORE, style="rock")
     air.go(1)
     heard = np.concatenate(blocks(air, SECONDS + 0.5))
     late = LATENCY_SAMPLES

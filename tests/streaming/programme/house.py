@@ -168,7 +168,7 @@ class Viewer:
         ntp, rtp = self.reports[kind]
         receiver: Any = next(one for one in self.peer.getReceivers() if one.track.kind == kind)
         stamp = round(frame.pts * frame.time_base * rate) + receiver._RTCRtpReceiver__timestamp_mapper._origin
-        return ntp / 2**32 + ((stamp - rtp + 2**31) % 2**32 - 2**31) / rate
+        return float(ntp / 2**32 + ((stamp - rtp + 2**31) % 2**32 - 2**31) / rate)
 
     async def heard(self, kind: str, count: int = 1, seconds: float = 15.0) -> list[tuple[float, Any]]:
         """Wait until so many frames have come; return all of the kind as (loop time, frame)."""

@@ -1,0 +1,64 @@
+"""The setlist in force, and its file: read again when it changes, told, and taken up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from conductor.chronicle import Chronicle
+from conductor.operating.pending import Pending
+from conductor.operating.rereading import Rereading
+from conductor.setlist import Setlist
+
+
+class Script:
+    """What a show plays by.
+
+    Args:
+        setlist: in force at the beginning.
+        chronicle: told what is different, or wrong.
+        take_up: gives the order to take a changed file up.
+        notify: called when there is something to be told.
+        at_once: a changed file is taken up without being asked.
+    """
+
+    def __init__(
+        self,
+        setlist: Setlist,
+        chronicle: Chronicle,
+        *,
+        take_up: Callable[[str], None],
+        notify: Callable[[], None],
+        at_once: bool = False,
+    ) -> None:
+        self.pending = Pending(setlist)
+        self._chronicle, self._take_up, self._notify, self._at_once = chronicle, take_up, notify, at_once
+        self._rereading = Rereading(setlist.path, self._changed, self._broken)
+
+    async def look(self) -> None:
+        """Look at the file now."""
+        await self._rereading.look()
+
+    async def follow(self) -> None:
+        """Look at the file now and then, for ever."""
+        await self._rereading.run()
+
+    def _changed(self, setlist: Setlist) -> None:
+        name = setlist.path.name
+        self.pending.read(setlist)
+        if self.pending.diff is None:
+            self._chronicle.say(f"{name} has changed, and nothing in it that can be taken up now")
+        elif self._at_once:
+            self._take_up(name)
+        else:
+            self._chronicle.say(f"{name} has changed; reload takes this up:")
+        for line in self.pending.lines:
+            self._chronicle.say(f"  {line}")
+        self._notify()
+
+    def _broken(self, trouble: str) -> None:
+        self.pending.broken(trouble)
+        for line in trouble.splitlines():
+            self._chronicle.warn(line)
+        self._chronicle.warn("the setlist plays on as it was")
+        self._chronicle.log("setlist", detail=trouble)
+        self._notify()
