@@ -36,6 +36,8 @@ PULSE_S = 5.0
 LOOK_S = 1.0
 # ... or this often while a stream begins or ends.
 SETTLING_S = 0.25
+# So many more words of the feed without a reader are no fault where OBS was told of the feed just now.
+CONNECTING_LOOKS = 2
 
 
 class ObsDirector:
@@ -230,6 +232,9 @@ class ObsDirector:
                     wanted, revision, closing = self._wanted, self._revision, self._closing
                 keeper.reconcile(wanted)
                 if not connected:
+                    # It has only now been told where to read.
+                    with self._changed:
+                        self._readers_missing = -CONNECTING_LOOKS
                     self._tell(f"OBS {version} at {self._url} shows the programme", True)
                 connected, self._failures = True, 0
                 if closing:

@@ -7,8 +7,9 @@ from typing import Any
 
 from streaming.obs.link import ObsLink
 
-# Between two tries to begin. OBS puts a window on the screen for each that fails, and an ingest counts them.
-PAUSES_S = (0.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+# Between two tries to begin. OBS puts a window on the screen for each that fails, and an ingest counts them. While it
+# connects it does not call itself active, and OBS 29 falls when it is told to begin a second time then.
+PAUSES_S = (5.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 # An output that has run for so long has begun well.
 STEADY_S = 10.0
 # An output that was told to begin takes seconds to reach its ingest.
@@ -72,7 +73,7 @@ class Output:
                 link.request(f"Stop{self._kind}")
         elif not self.active and self._clock() >= self._next_try_s:
             self._tried_at_s = self._clock()
-            self._next_try_s = self._tried_at_s + max(PAUSES_S[min(self._tries, len(PAUSES_S) - 1)], 0.0)
+            self._next_try_s = self._tried_at_s + PAUSES_S[min(self._tries, len(PAUSES_S) - 1)]
             self._tries += 1
             link.request(f"Start{self._kind}")
 

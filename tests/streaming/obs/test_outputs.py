@@ -39,7 +39,7 @@ async def test_an_output_that_ends_at_once_is_begun_with_growing_pauses_and_told
 ) -> None:
     obs.broken = {"Stream"}
     output = Output("Stream", clock)
-    assert await tries(obs, link, output, clock, 200) == [0, 1, 6, 16, 36, 76, 136, 196]
+    assert await tries(obs, link, output, clock, 200) == [0, 5, 10, 20, 40, 80, 140]
     assert "does not stream" in output.alert
     assert "server and key (Settings, Stream)" in output.alert
 
@@ -65,7 +65,7 @@ async def test_one_failure_is_not_told_of_before_it_had_time_to_begin(obs: FakeO
     output = Output("Record", clock)
     await asyncio.to_thread(output.apply, link, True)
     assert not output.alert
-    clock.go(1)
+    clock.go(BEGINNING_S)
     await asyncio.to_thread(output.apply, link, True)
     assert not output.alert
     clock.go(BEGINNING_S)
