@@ -344,9 +344,8 @@ class Show:
         if self.options.record:
             self.crew.record(self.options.record)
         # The composer loads its weights meanwhile; the bed is heard without it.
-        starting: set[asyncio.Task[Any]] = {
-            asyncio.create_task(self.crew.workers[name].start()) for name in ("feed", "player")
-        }
+        workers = self.crew.workers
+        starting: set[asyncio.Task[Any]] = {asyncio.create_task(workers[name].start()) for name in ("feed", "player")}
         if not self.options.fast:
             self._lifetime.spawn(self.script.follow())
         for name in workers.keys() - {"feed", "player"}:

@@ -215,7 +215,9 @@ async def test_a_show_that_ended_well_begins_anew(tmp_path: Path) -> None:
 
 
 async def test_a_killed_feed_goes_on_recording_beside_the_first_file(tmp_path: Path) -> None:
-    async with running(tmp_path, TWO, record=True, player="--speed 2") as it:
+    # Long enough to be on air still when the new feed is there, however busy the machine.
+    text = "cues: [{id: one, style: bach, duration: 60s}]"
+    async with running(tmp_path, text, record=True) as it:
         feed = it.show.crew.workers["feed"]
         await it.until(lambda: it.phase("one") is Phase.LIVE and bool(it.show.crew.recordings))
         os.kill(feed.pid, signal.SIGKILL)
