@@ -2,8 +2,7 @@
 
 import { at, put, set } from "/dom.js";
 import { listen } from "/link.js";
-import { ask } from "/orders.js";
-import { onMeters, onState, show } from "/store.js";
+import { onMeters, onState } from "/store.js";
 import * as alerts from "/alerts.js";
 import * as asrun from "/asrun.js";
 import * as cueform from "/cueform.js";
@@ -14,6 +13,7 @@ import * as onair from "/onair.js";
 import * as outputs from "/outputs.js";
 import * as preview from "/preview.js";
 import * as setlist from "/setlist.js";
+import { learn } from "/roles.js";
 
 function drawTools(state) {
   for (const name of ["undo", "redo"]) {
@@ -56,8 +56,4 @@ onair.wire();
 setlist.wire();
 listen(there);
 preview.wire();
-ask("GET", "/api/me").then(([status, me]) => {
-  if (status !== 200) return;
-  show.me = me;
-  document.body.dataset.role = me.role;
-});
+learn();

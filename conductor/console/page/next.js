@@ -32,9 +32,9 @@ export function draw(state) {
   at("next-line").classList.toggle("idle", !busy);
   at("next-bar").style.width = `${busy ? percent : 0}%`;
   set(at("next-line"), "aria-valuenow", busy ? percent : 0);
-  const can = cue && PLAYABLE.has(cue.phase);
+  const player = state.workers.player?.up, can = cue && player && PLAYABLE.has(cue.phase);
   at("go").classList.toggle("wait", !can);
-  put("go-why", can ? `start ${cue.name}` : cue ? `${cue.name} ${waits[cue.phase] || cue.phase}` : "nothing to start");
+  put("go-why", can ? `start ${cue.name}` : !cue ? "nothing to start" : player ? `${cue.name} ${waits[cue.phase] || cue.phase}` : "the player is not there");
   drawTakes(cue);
   if (listening && !cue?.takes.some(take => take.piece === listening.piece) && cue?.piece !== listening.piece) synth.stop();
   if (!listening) follow(cue);

@@ -1,0 +1,58 @@
+"""The files of the console's page: small, never stale, and under a policy that runs nothing but them."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from aiohttp import ClientSession
+
+from conductor.console.static import page_files
+from tests.conductor.test_show import running
+
+ONE = "cues: [{id: one, style: bach, duration: 6s}]"
+# What a browser loads before the page can be used, compressed.
+MOST_BYTES = 40_000
+
+
+def test_the_whole_page_is_small() -> None:
+    files = page_files()
+    assert {"/", "/main.js", "/style.css", "/player.js", "/icon.svg"} <= files.keys()
+    assert sum(len(file.packed) for file in files.values()) < MOST_BYTES
+
+
+def test_the_page_has_nothing_inline_and_nothing_from_elsewhere() -> None:
+    for path, file in page_files().items():
+        text = file.plain.decode()
+        assert " style=" not in text, path
+        assert "<style" not in text, path
+        assert "<script>" not in text, path
+        if path != "/icon.svg":
+            assert "http" + "://" not in text, path
+            assert "https://" not in text, path
+
+
+async def test_a_file_is_sent_compressed_once_and_then_only_looked_at(tmp_path: Path) -> None:
+    async with running(tmp_path, ONE) as it, ClientSession(auto_decompress=False) as browser:
+        async with browser.get(f"{it.url}/main.js", headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.status == 200
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+            assert answer.headers["Cache-Control"] == "no-cache"
+            policy = answer.headers["Content-Security-Policy"]
+            tag, packed = answer.headers["ETag"], await answer.read()
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        async with browser.get(f"{it.url}/main.js", headers={"Accept-Encoding": "identity"}) as answer:
+            assert "Content-Encoding" not in answer.headers
+            assert await answer.read() == gzip.decompress(packed)
+        async with browser.get(f"{it.url}/main.js", headers={"If-None-Match": tag}) as answer:
+            assert answer.status == 304
+            assert await answer.read() == b""
+
+
+async def test_no_path_leads_out_of_the_page(tmp_path: Path) -> None:
+    async with running(tmp_path, ONE) as it, ClientSession() as browser:
+        for path in ("/../server.py", "/%2e%2e/server.py", "/server.py", "/page/main.js", "/index.html"):
+            async with browser.get(f"{it.url}{path}") as answer:
+                assert answer.status == 404, path
