@@ -11,7 +11,7 @@ ARGS ?=
 SETLIST ?= setlists/concert.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup concert test lint test-slow test-obs bench bench-gpu bench-training bench-speed bench-ablations bench-scaling \
+.PHONY: help setup concert test lint test-slow test-obs test-air bench bench-gpu bench-training bench-speed bench-ablations bench-scaling \
     bench-peer bench-decode lock clean
 
 help:  ## what can be made
@@ -35,7 +35,11 @@ test-slow: $(VENV)/.dev  ## the tests that take minutes: every kernel compiled f
 	$(PYTEST) -m slow $(ARGS)
 
 test-obs: $(VENV)/.dev $(VENV)/.air  ## the tests against real OBS, an RTMP server and Xvfb
-	$(PYTEST) -m air tests/air $(ARGS)
+	$(PYTEST) -m "air and not long" tests/air $(ARGS)
+
+# Quarter of an hour, on a machine that does nothing else; -s: the figures are printed.
+test-air: $(VENV)/.dev $(VENV)/.air  ## five minutes on air by RTMP, in a browser and by OBS, then each part killed
+	AIR_SECONDS=300 $(PYTEST) -s tests/air/test_onair.py tests/air/test_onair_obs.py tests/air/test_recovery.py $(ARGS)
 
 bench: $(VENV)/.dev  ## benchmarks: a table and a JSON line each
 	@shopt -s nullglob; for bench in tests/bench/bench_*.py; do \

@@ -61,9 +61,23 @@ class Aired:
         return self.samples / SAMPLE_RATE
 
     @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The pictures' numbers, not wrapping, [pictures]."""
+        return np.asarray(self.stamps[0] + np.concatenate(([0], np.cumsum(self.steps))), np.int64)
+
+    def strange_between_s(self, since: int, until: int) -> float:
+        """Return for how long, between two samples of the programme, something else than the player was heard."""
+        strange = np.isnan(self.lags) & (self.levels_db >= _SILENT_DB)
+        at_s = self.begins_s + (np.arange(len(self.lags)) * STEP + WINDOW / 2) / SAMPLE_RATE
+        picture = np.clip(np.searchsorted(self.times_s, at_s), 0, len(self.times_s) - 1)
+        number = self.numbers[picture]
+        among = (number >= since * self.fps // SAMPLE_RATE) & (number < until * self.fps // SAMPLE_RATE)
+        return float((strange & among).sum()) * STEP / SAMPLE_RATE
+
+    @property
     def steps(self) -> NDArray[np.int64]:
         """How far the number goes on from each picture to the next."""
-        return (np.diff(self.stamps) + 2 ** (BITS - 1)) % 2**BITS - 2 ** (BITS - 1)
+        return np.asarray((np.diff(self.stamps) + 2 ** (BITS - 1)) % 2**BITS - 2 ** (BITS - 1), np.int64)
 
     @property
     def lost_samples(self) -> int:
@@ -99,7 +113,7 @@ class Aired:
         window = np.clip(((self.times_s - self.begins_s) * SAMPLE_RATE - WINDOW / 2) // STEP, 0, len(self.lags) - 1)
         heard = (self.times_s - self.begins_s) * SAMPLE_RATE + self.lags[window.astype(int)]
         late = (heard * self.fps / SAMPLE_RATE - self.stamps + 2 ** (BITS - 1)) % 2**BITS - 2 ** (BITS - 1)
-        return late[~np.isnan(late)] * 1000.0 / self.fps
+        return np.asarray(late[~np.isnan(late)] * 1000.0 / self.fps, np.float64)
 
     def report(self, what: str, **more: float) -> None:
         """Print the figures as one line of JSON (pytest -s shows it)."""
