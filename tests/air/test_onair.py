@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -19,20 +18,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from tests.air.aired import Aired, read
 from tests.air.ingest import MODULE, Ingest
 from tests.air.processes import free_port, program, wait_for
 from tests.air.show import Show
 from tests.air.tape import Tape
+from tests.air.viewers import CHROMIUM, chromium, play
 
 SECONDS = float(os.environ.get("AIR_SECONDS", "40"))
 WIDTH, HEIGHT, FPS = 1280, 720, 30
 MOST_OFFSET_MS = 40.0
 # So long without a new picture is a freeze: a busy machine leaves pictures out, for the sound's sake.
 FREEZE_S = 2.5
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 KEY = "kept-out-of-every-log"
 pytestmark = [
     pytest.mark.timeout(3 * SECONDS + 240),
@@ -116,18 +115,11 @@ STATS = """async () => {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-async def test_a_browser_at_the_console_loses_nothing(on_air: OnAir) -> None:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
-        page = await browser.new_page()
-        await page.goto(on_air.url)
-        # What is not played aloud is not counted.
-        await page.evaluate("player.video.muted = false")
+async def test_a_browser_loses_nothing(on_air: OnAir) -> None:
+    async with chromium() as browser:
+        page = await play(browser, on_air.url)
         before, after = await _watched(page, SECONDS / 4)
         sdp = await page.evaluate("player.peer.remoteDescription.sdp")
-        await browser.close()
     pictures, sound = ({key: after[kind][key] - before[kind][key] for key in KEYS[kind]} for kind in KEYS)
     pictures["fps"] = pictures["framesDecoded"] / pictures["timestamp"] * 1000
     print(json.dumps({"measured": "Chromium", "pictures": pictures, "sound": sound}))

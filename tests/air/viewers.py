@@ -1,4 +1,4 @@
-"""A browser at a show's console that keeps count of what it plays, so that a gap is seen afterwards."""
+"""A browser that plays a show by its console's player and keeps count, so that a gap is seen afterwards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -26,6 +26,40 @@ _COUNT = """() => {
     counts.push([Date.now() / 1000, sound, pictures]);
   }, 50);
 }"""
+
+
+_PLAY = """() => {
+  const video = document.createElement("video");
+  document.body.append(video);
+  window.player = new Player(video);
+  player.start();
+}"""
+
+
+async def play(browser: Browser, url: str) -> Page:
+    """Have the console's player play a show, aloud: what is not heard is not counted.
+
+    Args:
+        browser: that plays it.
+        url: of the console.
+    """
+    page = await browser.new_page()
+    # A page of the console's own, without all that is on its first one.
+    await page.goto(f"{url}/player.js")
+    await page.add_script_tag(url=f"{url}/player.js")
+    await page.evaluate(_PLAY)
+    return page
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Start headless Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
+        yield browser
+        await browser.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +100,8 @@ class Watcher:
 
 @asynccontextmanager
 async def watching(url: str) -> AsyncIterator[Watcher]:
-    """Open a console in headless Chromium, with sound."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
-        page = await browser.new_page()
-        await page.goto(url)
-        # What is not played aloud is not counted.
-        await page.evaluate("player.video.muted = false")
+    """Play a show in headless Chromium, from its console."""
+    async with chromium() as browser:
+        page = await play(browser, url)
         await page.evaluate(_COUNT)
         yield Watcher(page)
-        await browser.close()
