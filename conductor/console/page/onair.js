@@ -44,12 +44,14 @@ export function tick(state, meters) {
     const rest = left();
     node.className = `left num${rest < LAST_S ? " last" : rest < SOON_S ? " soon" : ""}`;
     // Neither the colour alone nor the sign alone tells it.
-    put("air-left", `${rest < LAST_S ? "ends " : rest < SOON_S ? "soon " : ""}−${clock(rest)}`);
+    put("air-word", rest < LAST_S ? "ends" : rest < SOON_S ? "ends soon" : "left");
+    put("air-rest", `−${clock(rest)}`);
     node.title = `${clock(meters.position_s || 0)} of ${clock(cue.duration_s)}`;
     at("air-bar").style.width = `${Math.min(100, (100 * (meters.position_s || 0)) / cue.duration_s)}%`;
   } else {
     node.className = "left num";
-    put("air-left", "");
+    put("air-word", "");
+    put("air-rest", "");
     at("air-bar").style.width = "0";
   }
   levels(state, meters);

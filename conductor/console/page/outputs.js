@@ -30,7 +30,7 @@ export function draw(state, meters) {
   const all = lines(state, meters);
   keep("lamps", all.map(([name, kind]) => [name, kind]), () => all.map(([name, kind]) =>
     el("li", { "data-kind": kind, title: name }, el("span", "sign", ""), name, el("span", "unseen", ` ${{ up: "up", down: "down", busy: "in trouble", idle: "not there", rec: "recording" }[kind]}`))));
-  const audience = [`${meters.viewers || 0} watch this way`, meters.readers ? "OBS reads the feed" : "nobody reads the feed",
+  const audience = [`${meters.viewers || 0} watching as here`, meters.readers ? "OBS reads the feed" : "nobody reads the feed",
     `${meters.dropped || 0} pictures dropped`, meters.slate ? "the slate is shown" : ""].filter(Boolean).join(", ");
   keep("outputs", [all, audience], () => [...all, ["audience", meters.slate ? "busy" : "up", audience]].flatMap(([name, kind, text]) =>
     [el("dt", { "data-kind": kind }, el("span", "sign", ""), name), el("dd", {}, text)]));

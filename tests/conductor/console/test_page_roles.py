@@ -14,8 +14,8 @@ pytestmark = needs_chromium
 
 
 async def log_in(page: Page, name: str) -> None:
-    await page.fill("input[type=text], input[name=name]", name)
-    await page.fill("input[type=password]", PASSWORD)
+    await page.fill("#name", name)
+    await page.fill("#password", PASSWORD)
     await page.keyboard.press("Enter")
     await expect(page.locator("#title")).to_have_text("Trial")
 
