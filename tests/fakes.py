@@ -287,6 +287,7 @@ class FakeFeed(FakeWorker):
         super().__init__(name, options)
         self.recording = ""
         self.titles: list[str] = []
+        self.published: list[str] = []
         self.frames = 0
 
     def hear(self, message: wire.Message) -> None:
@@ -300,9 +301,18 @@ class FakeFeed(FakeWorker):
                 self.status()
             case wire.Offer(request_id):
                 self.say(wire.Answer(request_id, "", "a fake has no picture"))
+            case wire.Publish(destinations):
+                self.published = [row.name for row in destinations]
 
     def status(self) -> None:
-        self.say(wire.FeedStatus(self.frames * 1600, self.frames, 0, 1, 1, self.recording, slate=False))
+        refused = self.options.refuse
+        published = [
+            wire.DestinationStatus(name, "ingest", "refused", 3.0, 0, 0, 0, "the key is wrong")
+            if name == refused
+            else wire.DestinationStatus(name, "ingest", "live", 3.0, 9000, 0, 0, "")
+            for name in self.published
+        ]
+        self.say(wire.FeedStatus(self.frames * 1600, self.frames, 0, 1, 1, self.recording, False, published))
 
     async def loop(self) -> None:
         while True:
@@ -311,9 +321,21 @@ class FakeFeed(FakeWorker):
             await asyncio.sleep(0.5)
 
 
+class FakeMidiOut(FakeWorker):
+    """Finds every port."""
+
+    def hear(self, message: wire.Message) -> None:
+        match message:
+            case wire.Route(port):
+                self.say(wire.PortNews(True, f"notes go to {port}"))
+
+    async def loop(self) -> None:
+        """Nothing goes on by itself."""
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=("composer", "player", "feed"))
+    parser.add_argument("name", choices=("composer", "player", "feed", "midi_out"))
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=0.05, help="that composing takes")
@@ -321,12 +343,15 @@ async def main() -> None:
     parser.add_argument("--candidates", action="store_true", help="hand over those that were not chosen, too")
     parser.add_argument("--break-after", type=int, default=-1, help="sections of a change, which is refused then")
     parser.add_argument("--die-after", type=int, default=-1, help="sections of a change")
+    parser.add_argument("--refuse", default="", metavar="NAME", help="of a destination whose ingest refuses it")
     parser.add_argument("--die", action="store_true", help="at once, with a word")
     options, _ = parser.parse_known_args()
     if options.die:
         print("no weights here", file=sys.stderr)
         sys.exit(3)
-    kinds: dict[str, type[FakeWorker]] = {"composer": FakeComposer, "player": FakePlayer, "feed": FakeFeed}
+    kinds: dict[str, type[FakeWorker]] = {
+        "composer": FakeComposer, "player": FakePlayer, "feed": FakeFeed, "midi_out": FakeMidiOut
+    }  # fmt: skip
     worker = kinds[options.name](options.name, options)
     await worker.serve(worker.loop)
 

@@ -23,8 +23,9 @@ from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.setlist import Setlist, load_setlist
 from conductor.show import Show
-from conductor.stage import RunFolder, ShowOptions, check_options
+from conductor.stage import Obs, RunFolder, ShowOptions, check_options
 from conductor.take import bed
+from streaming.publishing.destination import Destination
 from tests.fakes import fake_commands
 
 # Long enough for a busy machine; nothing waits that long when all is well.
@@ -76,17 +77,19 @@ def setlist_of(folder: Path, text: str) -> Setlist:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, text: str, *, fast: bool = False, record: bool = False, **fakes: str
-) -> AsyncIterator[Running]:
+    folder: Path, text: str, *, fast: bool = False, record: bool = False, obs: Obs | None = None,
+    publish: tuple[Destination, ...] = (), **fakes: str,
+) -> AsyncIterator[Running]:  # fmt: skip
     options = ShowOptions(
         data=folder / "data", record=folder / "out.mp4" if record or fast else None, port=free_port(), nut_port=0,
-        fast=fast,
+        fast=fast, publish=publish,
     )  # fmt: skip
     run, library, output = RunFolder(options.data), Library(options.data), io.StringIO()
     fakes = {"player": "--speed 10", **fakes}
     show = Show(
-        setlist_of(folder, text), options, library, run, Terminal(output), commands=fake_commands(run.path, **fakes)
-    )
+        setlist_of(folder, text), options, library, run, Terminal(output), obs=obs,
+        commands=fake_commands(run.path, **fakes),
+    )  # fmt: skip
     console = Console(show)
     url = await console.start()
     task = asyncio.create_task(show.run())

@@ -20,8 +20,17 @@ function row(line) {
       el("button", { class: "link", "aria-label": `Sound file of ${line.title}`, onclick: event => wav(event.target, path, line.title) }, "WAV"));
   }
   return el("tr", { "data-event": line.event }, el("td", "num", new Date(line.wall).toLocaleTimeString([], { hour12: false })),
-    el("td", {}, line.title ? el("strong", {}, line.title, " ") : null, el("span", "event", WORDS[line.event] || line.event),
-      line.detail ? el("span", "detail", ` ${line.detail}`) : null), files);
+    el("td", {}, ...said(line)), files);
+}
+
+// What an operator said: the verb, with what, and who said it how.
+const ORDER = /^(.*? via \S+): (\S+) ?(.*)$/;
+
+function said(line) {
+  const order = ORDER.exec(line.detail);
+  if (order && !line.title) return [el("strong", {}, order[2]), order[3] && ` ${order[3]}`, el("span", "detail", ` ${order[1]}`)].filter(Boolean);
+  return [line.title ? el("strong", {}, line.title, " ") : "", el("span", "event", WORDS[line.event] || line.event),
+      line.detail ? el("span", "detail", ` ${line.detail}`) : ""].filter(Boolean);
 }
 
 /** Fetch a sound file; the server may have to play it first. */

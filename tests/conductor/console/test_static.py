@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 from aiohttp import ClientSession
@@ -19,6 +20,17 @@ def test_the_whole_page_is_small() -> None:
     files = page_files()
     assert {"/", "/main.js", "/style.css", "/player.js", "/icon.svg"} <= files.keys()
     assert sum(len(file.packed) for file in files.values()) < MOST_BYTES
+
+
+def test_a_browser_is_told_of_all_modules_at_once() -> None:
+    files = page_files()
+    loaded = {path for path, file in files.items() if path.endswith(".js") and b'from "/' in file.plain}
+    sources = [file.plain.decode() for file in files.values()]
+    imported = {f"/{name}.js" for source in sources for name in re.findall(r'from "/(\w+)\.js"', source)}
+    index = files["/"].plain.decode()
+    assert len(imported) > 10
+    assert set(re.findall(r'rel="modulepreload" href="([^"]+)"', index)) == imported
+    assert loaded - imported == {"/main.js"}
 
 
 def test_the_page_has_nothing_inline_and_nothing_from_elsewhere() -> None:
