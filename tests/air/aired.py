@@ -81,10 +81,20 @@ class Aired:
 
     @property
     def lost_samples(self) -> int:
-        """Samples of the player's that are left out between two windows of its sound, or given twice."""
-        known = self.lags[~np.isnan(self.lags)]
-        jumps = np.abs(np.diff(known))
-        return int(jumps[jumps > _STEADY].sum())
+        """Samples of the player's that are left out between two windows of its sound."""
+        jumps = self._jumps
+        return int(jumps[jumps > 0].sum())
+
+    @property
+    def added_samples(self) -> int:
+        """Samples that were put in between: OBS does that when it is short of time, and never takes it back."""
+        jumps = self._jumps
+        return -int(jumps[jumps < 0].sum())
+
+    @property
+    def _jumps(self) -> NDArray[np.float64]:
+        jumps = np.diff(self.lags[~np.isnan(self.lags)])
+        return np.asarray(jumps[np.abs(jumps) > _STEADY], np.float64)
 
     @property
     def frozen_s(self) -> float:
@@ -129,6 +139,7 @@ class Aired:
             "windows": len(self.lags),
             "not_the_players": int((np.isnan(self.lags) & (self.played_db >= _HEARD_DB)).sum()),
             "lost_samples": self.lost_samples,
+            "added_samples": self.added_samples,
             "breaks": self.breaks,
             "silent_s": self.silent_s,
             "strange_s": self.strange_s,

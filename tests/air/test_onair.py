@@ -29,7 +29,6 @@ from tests.air.viewers import CHROMIUM, chromium, play
 
 SECONDS = float(os.environ.get("AIR_SECONDS", "40"))
 WIDTH, HEIGHT, FPS = 1280, 720, 30
-MOST_OFFSET_MS = 40.0
 # So long without a new picture is a freeze: a busy machine leaves pictures out, for the sound's sake.
 FREEZE_S = 2.5
 KEY = "kept-out-of-every-log"
@@ -159,7 +158,7 @@ def test_its_recording_has_every_sample_and_picture_in_time(on_air: OnAir) -> No
     aired = read(copy, on_air.tape, FPS, since=on_air.since)
     aired.report("direct RTMP", load=os.getloadavg()[0], feed_cpu=share)
     whole(aired, SECONDS - 3)
-    assert aired.lost_samples == 0
+    assert aired.lost_samples == aired.added_samples == 0
     assert aired.breaks == 0
     assert aired.strange_s == 0.0, "every moment is the player's"
     assert np.abs(aired.offsets_ms).max() < 5.0
@@ -172,7 +171,6 @@ def whole(aired: Aired, seconds: float) -> None:
     assert np.mean(aired.steps == 1) > 0.5, "most pictures follow one another"
     assert aired.frozen_s < FREEZE_S
     assert aired.silent_s == 0.0
-    assert abs(np.median(aired.offsets_ms)) < MOST_OFFSET_MS
 
 
 def test_no_log_of_it_has_the_key(on_air: OnAir) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.air.aired import read
@@ -20,6 +21,8 @@ from tests.air.studio import FPS, HEIGHT, PASSWORD, WIDTH, Studio
 from tests.air.tape import Tape
 from tests.air.test_onair import SECONDS, whole
 
+# Where cores are short, OBS shows pictures late and puts silence in; `make test-air` is for a machine that is idle.
+MOST_OFFSET_MS = 40.0 if SECONDS >= 300 else 125.0
 pytestmark = [pytest.mark.air, pytest.mark.timeout(4 * SECONDS + 400)]
 
 
@@ -67,4 +70,5 @@ def test_after_calibration_sound_and_picture_of_a_show_are_together(folder: Path
     aired.report("OBS", load=os.getloadavg()[0], obs_cpu=share)
     whole(aired, SECONDS - 3)
     assert aired.lost_samples == 0
+    assert abs(np.median(aired.offsets_ms)) < MOST_OFFSET_MS
     assert aired.breaks == 0

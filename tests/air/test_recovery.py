@@ -112,9 +112,11 @@ def missing_s(recordings: list[Aired], since: int, until: int) -> tuple[float, f
     seconds = np.zeros((until - since) * FPS // SAMPLE_RATE, bool)
     first, strange = since * FPS // SAMPLE_RATE, 0.0
     for aired in recordings:
-        # A picture that was left out had its sound: only the ends of a recording are ends.
-        low, high = np.clip([aired.numbers[0] - first, aired.numbers[-1] + 1 - first], 0, len(seconds))
-        seconds[low:high] = True
+        # Some pictures that are left out are none of the faults here.
+        for number, step in zip(aired.numbers[:-1], aired.steps, strict=True):
+            if 0 < step <= FPS // 2:
+                low, high = np.clip([number - first, number + step - first], 0, len(seconds))
+                seconds[low:high] = True
         strange += aired.strange_between_s(since, until)
     return float((~seconds).sum()) / FPS, strange
 
