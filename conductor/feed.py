@@ -89,7 +89,9 @@ class Feed:
         self._ring = Ring.join(options.run / "programme.ring")
         self._viewers = Viewers(self._want_keyframe)
         self._publishers = Publishers(
-            Programme(*size, bitrate_of(*size), AAC_BITRATE), want_keyframe=self._want_keyframe, on_news=self._publish_news
+            Programme(*size, bitrate_of(*size), AAC_BITRATE),
+            want_keyframe=self._want_keyframe,
+            on_news=self._publish_news,
         )
         self._broadcast = Broadcast(
             *size,
