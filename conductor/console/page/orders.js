@@ -45,23 +45,25 @@ export async function act(verb, args = {}) {
 /* --- GO --- */
 
 export const LOCKOUT_MS = 500;
-let latest = -Infinity;
+let latest = -Infinity, refused = 0;
 
 /** One press is one GO, and it starts what the operator sees as standby or nothing. */
 export async function go() {
   const now = performance.now();
   if (now - latest < LOCKOUT_MS) return refuse("GO was just given");
   latest = now;
-  const next = standby();
+  const next = standby(), before = refused;
   const reason = await order("go", { expect_standby: show.state?.standby || "" });
   if (reason) return refuse(reason);
   const button = at("go");
   button.classList.add("yes");
   setTimeout(() => button.classList.remove("yes"), 400);
-  say(`GO ${next ? next.name : ""}`, true);
+  // Why a second press was refused meanwhile stays to be read.
+  if (refused === before) say(`GO ${next ? next.name : ""}`, true);
 }
 
 function refuse(reason) {
+  refused++;
   say(`GO refused: ${reason}`);
   const button = at("go");
   button.classList.remove("no");
