@@ -1,23 +1,34 @@
 /** What was on air, and what operators did; with the files of the pieces. */
 
 import { at, el, keep } from "/dom.js";
-import { say } from "/orders.js";
+import { ask, say } from "/orders.js";
+import { changed } from "/store.js";
 
 const HIDDEN = new Set(["planned", "composing", "recalling", "checked", "ready", "armed", "bed"]);
 const WORDS = { live: "on air", restart: "restarted" };
 
+// A server that plays no pieces into files has no button for it.
+let sounds = false;
+
+/** Ask the server's own description once whether it gives sound files. */
+export async function learn() {
+  const [status, api] = await ask("GET", "/api/openapi.json");
+  sounds = status === 200 && Object.keys(api.paths || {}).some(path => path.endsWith(".wav"));
+  changed();
+}
+
 export function draw(state) {
   const lines = state.as_run.filter(line => !HIDDEN.has(line.event)).reverse();
   at("run-empty").hidden = lines.length > 0;
-  keep("run", lines, () => lines.map(row));
+  keep("run", [sounds, lines], () => lines.map(row));
 }
 
 function row(line) {
   const files = el("td", "files");
   if (line.piece_id && /^(live|changed)$/.test(line.event)) {
     const path = `/api/pieces/${line.piece_id}`;
-    files.append(el("a", { href: `${path}.mid`, download: true, "aria-label": `MIDI file of ${line.title}` }, "MIDI"), " ",
-      el("button", { class: "link", "aria-label": `Sound file of ${line.title}`, onclick: event => wav(event.target, path, line.title) }, "WAV"));
+    files.append(el("a", { href: `${path}.mid`, download: true, "aria-label": `MIDI file of ${line.title}` }, "MIDI"));
+    if (sounds) files.append(" ", el("button", { class: "link", "aria-label": `Sound file of ${line.title}`, onclick: event => wav(event.target, path, line.title) }, "WAV"));
   }
   return el("tr", { "data-event": line.event }, el("td", "num", new Date(line.wall).toLocaleTimeString([], { hour12: false })),
     el("td", {}, ...said(line)), files);

@@ -57,3 +57,5 @@ setlist.wire();
 listen(there);
 preview.wire();
 learn();
+// Nobody waits for it.
+setTimeout(asrun.learn, 1000);
