@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from conductor.clock import Clock
-from conductor.console.operators import with_operator, write_operators
+from conductor.console.operators import Operator, with_operator, write_operators
 from conductor.console.rates import Limits, Rate
 from conductor.console.roles import ROLES
 from conductor.console.server import Console
@@ -30,7 +30,7 @@ PASSWORD = "correct horse"
 
 def operators_file(folder: Path, **roles: str) -> Path:
     """Write a file of operators, all with the same password."""
-    path, known = folder / "operators.json", {}
+    path, known = folder / "operators.json", dict[str, Operator]()
     for name, role in roles.items():
         known = with_operator(known, name, ROLES[role], PASSWORD)
     write_operators(path, known)
