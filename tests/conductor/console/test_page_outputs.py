@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from conductor.cues import Phase
 from streaming.obs.wanted import ObsState
@@ -90,3 +90,32 @@ async def test_pieces_that_were_on_air_are_downloaded(tmp_path: Path) -> None:
         await page.keyboard.press("h")
         await expect(page.locator("#run tr").first).to_contain_text("hold")
         await expect(page.locator("#run tr").first).to_contain_text("console via")
+
+
+async def test_a_sound_file_is_waited_for_and_offered_only_where_there_is_one(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def description(route: Route) -> None:
+        await route.fulfill(json={"paths": {"/api/pieces/{piece}.wav": {}}})
+
+    async def sound(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            await route.fulfill(status=202, json={"fraction": 0.5}, headers={"Retry-After": "1"})
+        else:
+            await route.fulfill(body=b"RIFF", content_type="audio/wav")
+
+    async with running(tmp_path, ONE, player="--speed 1") as it, page_of(it) as page:
+        # What a server answers that plays pieces into files.
+        await page.route("**/api/openapi.json", description)
+        await page.route("**/api/pieces/*.wav", sound)
+        await page.reload()
+        button = page.get_by_label("Sound file of Dawn")
+        async with page.expect_download() as coming:
+            await button.click()
+            await expect(button).to_have_text("50 %")
+        download = await coming.value
+        assert download.suggested_filename == "Dawn.wav"
+        assert Path(await download.path()).read_bytes() == b"RIFF"
+        assert len(asked) == 2
+        await expect(button).to_have_text("WAV")
