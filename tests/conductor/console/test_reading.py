@@ -88,15 +88,16 @@ async def test_events_add_up_to_the_state_and_go_on_where_they_broke_off(tmp_pat
                 message = await socket.receive_json(timeout=PATIENCE_S)
                 if message["kind"] == "delta":
                     state, number = applied(state, message["patch"]), message["number"]
-        await ask(it, "/api/lock")
-        await ask(it, "/api/standby", json={"cue": "two"})
+        assert (await ask(it, "/api/standby", json={"cue": "two"}))[0] == 200
+        assert (await ask(it, "/api/lock"))[0] == 200
         async with browser.ws_connect(f"{it.url}/api/events?run={first['run']}&since={number}") as socket:
-            while state["standby"] != "two":
+            while not state["locked"]:
                 message = await socket.receive_json(timeout=PATIENCE_S)
                 assert message["kind"] != "state"
                 if message["kind"] == "delta":
                     assert message["number"] == number + 1
                     state, number = applied(state, message["patch"]), message["number"]
+        assert state["standby"] == "two"
         now = await read(it, "/api/state")
         assert (now["number"], now["state"]) == (number, state)
 
