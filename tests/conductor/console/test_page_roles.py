@@ -38,4 +38,4 @@ async def test_who_may_only_look_cannot_press_go(tmp_path: Path) -> None:
         assert await page.locator("#cue-insert").evaluate("button => button.inert")
         await page.keyboard.press("Space")
         await expect(page.locator("#lamp-text")).to_have_text("On air")
-        await expect(page.locator("#run")).to_contain_text("carl via console: go")
+        await expect(page.locator("#run")).to_contain_text("go carl via console")
