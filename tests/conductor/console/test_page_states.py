@@ -48,6 +48,9 @@ async def test_what_was_on_air_comes_back_and_what_plays_is_skipped(tmp_path: Pa
     )
     async with running(tmp_path, text, player="--speed 1") as it, page_of(it) as page:
         await it.until(lambda: it.phase("two") is Phase.ARMED)
+        # A key counts from when the page knows of the show.
+        await expect(page.locator("#lamp-text")).to_have_text("On air")
+        await expect(page.locator("#next-name")).to_contain_text("Dusk")
         await page.keyboard.press("s")
         await expect(cue(page, "one").locator(".badge")).to_have_text("– aired")
         await expect(page.locator("#air-name")).to_have_text("Dusk")

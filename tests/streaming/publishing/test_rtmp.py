@@ -87,8 +87,9 @@ async def test_an_ingest_records_all_of_the_programme_in_time_and_as_ingests_wan
     assert np.allclose(np.diff(keyframes_s), 2.0, atol=0.002)
     sizes = np.array([int(packet["size"]) for packet in pictures])
     rates = [sizes[at : at + 60].sum() * 8 / 2 for at in range(0, len(sizes) - 60, 15)]
-    assert np.ptp(rates) < PROGRAMME.video_bitrate / 3, "the rate is constant from keyframe to keyframe"
-    assert abs(np.mean(rates) - PROGRAMME.video_bitrate) < 0.1 * PROGRAMME.video_bitrate
+    # The encoder may empty its bucket, a second of the rate, at once: over two seconds a half more, over six a sixth.
+    assert np.ptp(rates) < PROGRAMME.video_bitrate / 2, "the rate is constant from keyframe to keyframe"
+    assert abs(np.mean(rates) - PROGRAMME.video_bitrate) < PROGRAMME.video_bitrate / 6
 
 
 async def test_a_broadcast_that_has_run_for_days_begins_at_0_for_a_new_connection(ingest: Ingest) -> None:
