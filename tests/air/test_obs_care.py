@@ -195,6 +195,10 @@ async def test_a_broadcast_that_is_old_enough_rolls_at_a_seam_into_another(chain
         director.wanted(streaming=False)
         await director.close()
     await until(lambda: len(set(chain.ingest.recordings()) - before) == 2, "two broadcasts")
+    # OBS takes its time to end a stream; whoever has it next finds it at rest.
+    async with asyncio.timeout(15):
+        while (await asked(chain, "GetStreamStatus"))["outputActive"]:
+            await asyncio.sleep(0.25)
     for path in set(chain.ingest.recordings()) - before:
         assert read(path).frames
 
