@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -83,3 +84,8 @@ class Program:
                 self._process.wait(10.0)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> float:
+    """Do as `wait_for` does, while the event loop goes on."""
+    return await asyncio.to_thread(wait_for, condition, what, seconds)

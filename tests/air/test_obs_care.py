@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,12 @@ from streaming.obs.scenes import set_up
 from streaming.obs.sources import FEED_INPUT, feed_settings
 from streaming.obs.survey import survey
 from tests.air.conftest import Chain
-from tests.air.processes import wait_for
+from tests.air.processes import until
 from tests.air.recording import read
 from tests.air.studio import PASSWORD, Studio
 from tests.fakes_obs import FakeObs
 
 pytestmark = pytest.mark.air
-
-
-async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> float:
-    return await asyncio.to_thread(wait_for, condition, what, seconds)
 
 
 async def asked(chain: Chain, name: str, **data: Any) -> dict[str, Any]:

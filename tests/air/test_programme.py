@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 
 from streaming.obs.director import ObsDirector
 from tests.air.conftest import Chain
-from tests.air.processes import wait_for
+from tests.air.processes import until
 from tests.air.recording import Recording, read
 from tests.air.studio import FPS
 
@@ -22,10 +21,6 @@ pytestmark = pytest.mark.air
 # An eighth of a second is what people notice in a film; a picture roll over a beat shows less.
 MOST_OFFSET_MS = 80.0
 ON_AIR_S = 12
-
-
-async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> float:
-    return await asyncio.to_thread(wait_for, condition, what, seconds)
 
 
 async def record(chain: Chain, director: ObsDirector, seconds: float) -> Path:

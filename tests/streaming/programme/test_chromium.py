@@ -6,9 +6,8 @@ import asyncio
 import os
 import shutil
 import signal
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from streaming.programme.ice import Watching
 from streaming.ring import Ring
-from tests.fakes_feed import RingPlayer
 from tests.streaming.programme.house import House
 
 CHROMIUM = shutil.which("chromium")
@@ -67,16 +65,6 @@ const shown = async wanted => {
 };
 const picture = () => new Promise(done => v.requestVideoFrameCallback(() => done(performance.now())));
 """
-
-
-@pytest.fixture
-def run() -> Iterator[Path]:
-    # A socket's path must be short.
-    with tempfile.TemporaryDirectory(prefix="feed") as folder:
-        ring = Ring.create(Path(folder) / "programme.ring")
-        with RingPlayer(ring):
-            yield Path(folder)
-        ring.close()
 
 
 @pytest.fixture

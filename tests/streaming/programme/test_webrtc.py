@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -17,21 +16,9 @@ import psutil
 import pytest
 
 from streaming.programme.ice import Watching
-from streaming.ring import Ring
-from tests.fakes_feed import RingPlayer
 from tests.streaming.programme.house import House, Viewer
 
 SDP = {"Content-Type": "application/sdp"}
-
-
-@pytest.fixture
-def run() -> Iterator[Path]:
-    # A socket's path must be short.
-    with tempfile.TemporaryDirectory(prefix="feed") as folder:
-        ring = Ring.create(Path(folder) / "programme.ring")
-        with RingPlayer(ring):
-            yield Path(folder)
-        ring.close()
 
 
 @pytest.fixture
