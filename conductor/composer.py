@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from conductor.errors import WireError
-from conductor.take import SEAM_S, mark_rows, note_rows, tempo_rows
+from conductor.show.take import SEAM_S, mark_rows, note_rows, tempo_rows
 from conductor.wire import (
     Cancel,
     Change,

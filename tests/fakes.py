@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from conductor import wire
-from conductor.crew import Commands
-from conductor.take import SEAM_S, note_rows
+from conductor.show.crew import Commands
+from conductor.show.take import SEAM_S, note_rows
 from conductor.workers import command
 from model.composing.prompt import Prompt
 from model.midi import read_midi, write_midi

@@ -30,7 +30,7 @@ DAEMON = (
     "conductor.library",
     "conductor.logs",
     "conductor.setlist",
-    "conductor.show",
+    "conductor.show.show",
     "conductor.wire",
     "conductor.workers",
     "conductor.console.server",

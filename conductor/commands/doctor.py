@@ -20,7 +20,7 @@ EPILOG = "The exit status is 1 where something is missing that no show does with
 
 def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `doctor`."""
-    from conductor.stage import DEFAULT_OBS
+    from conductor.show.stage import DEFAULT_OBS
 
     doctor = subparsers.add_parser(
         "doctor",

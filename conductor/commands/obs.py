@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conductor.errors import UsageError
-from conductor.stage import DEFAULT_OBS
+from conductor.show.stage import DEFAULT_OBS
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

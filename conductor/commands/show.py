@@ -12,7 +12,7 @@ from conductor.clock import minutes
 from conductor.errors import UsageError
 from conductor.publication import chosen, warnings
 from conductor.setlist import Setlist, load_setlist
-from conductor.stage import DEFAULT_OBS, RunFolder, ShowOptions, check_options, check_space, slug
+from conductor.show.stage import DEFAULT_OBS, RunFolder, ShowOptions, check_options, check_space, slug
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -139,7 +139,7 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
     from conductor.controllers.operating import Controllers
     from conductor.library import Library
     from conductor.logs import Terminal, log_to, stop_logging
-    from conductor.show import Show
+    from conductor.show.show import Show
 
     maps = maps_of(setlist)
     run = RunFolder(options.data)
@@ -229,5 +229,5 @@ def make_obs(options: ShowOptions, plan: ObsPlan) -> Obs | None:
 
 
 if TYPE_CHECKING:
-    from conductor.stage import Obs
+    from conductor.show.stage import Obs
     from streaming.obs.wanted import ObsPlan

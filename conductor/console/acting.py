@@ -14,7 +14,7 @@ from conductor.console.roles import role_for
 from conductor.operating.order import Order
 from conductor.operating.vocabulary import VERBS
 from conductor.setlist.yamlfile import did_you_mean, explain
-from conductor.show import Show
+from conductor.show.show import Show
 
 # Programs of ours that name themselves; what others say goes into the log as `http`.
 _CLIENTS = {"console", "ctl"}

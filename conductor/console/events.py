@@ -12,8 +12,8 @@ from conductor.console.answers import Refusal
 from conductor.console.guard import Guard
 from conductor.console.stream import Listener, Stream
 from conductor.errors import ConductorError
-from conductor.show import Show
-from conductor.view import meters, snapshot
+from conductor.show.show import Show
+from conductor.show.view import meters, snapshot
 
 LOG = logging.getLogger("conductor.console")
 

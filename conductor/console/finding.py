@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from conductor.stage import run_folders
+from conductor.show.stage import run_folders
 
 RECORD = "console.json"
 # A header that names the client; that it is there at all tells that no page of another site has sent the request.

@@ -19,7 +19,7 @@ from conductor.console.sessions import Sessions
 from conductor.console.whep import Whep
 from conductor.operating.vocabulary import VERBS
 from conductor.setlist.yamlfile import did_you_mean
-from conductor.stage import LOCAL_NAMES
+from conductor.show.stage import LOCAL_NAMES
 
 LOG = logging.getLogger("conductor.console")
 

@@ -9,11 +9,11 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StrictStr, StringConstraints, ValidationError
 
-from conductor.chronicle import Chronicle
 from conductor.console.answers import Refusal, read_object
 from conductor.console.guard import Guard, somebody_of
 from conductor.console.sessions import LONGEST_S, Busy
 from conductor.setlist.yamlfile import explain
+from conductor.show.chronicle import Chronicle
 
 # The same for a wrong name and a wrong password.
 _WRONG = "name or password is wrong"

@@ -16,8 +16,8 @@ from conductor.console.roles import role_for
 from conductor.console.stream import Stream
 from conductor.library import Kept
 from conductor.operating.vocabulary import VERBS, cue_id
-from conductor.show import Show
-from conductor.view import meters
+from conductor.show.show import Show
+from conductor.show.view import meters
 from model.errors import MidiError
 from model.midi import read_midi
 

@@ -25,7 +25,7 @@ from conductor.console.setlistfile import SetlistFile
 from conductor.console.static import page_routes
 from conductor.console.whep import Whep
 from conductor.errors import UsageError
-from conductor.show import Show
+from conductor.show.show import Show
 
 LOG = logging.getLogger("conductor.console")
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StrictStr, StringConstraints, ValidationError
 
-from conductor.chronicle import Chronicle
 from conductor.console.answers import Refusal, read_object
 from conductor.console.guard import somebody_of
 from conductor.console.roles import Role
@@ -21,7 +20,8 @@ from conductor.errors import SetlistError
 from conductor.setlist import Setlist, load_setlist
 from conductor.setlist.diff import diff
 from conductor.setlist.yamlfile import MAX_BYTES, explain
-from conductor.show import Show
+from conductor.show.chronicle import Chronicle
+from conductor.show.show import Show
 
 # JSON writes some characters in two to six bytes.
 MOST_BYTES = MAX_BYTES + 100_000

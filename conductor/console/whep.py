@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from conductor import wire
-from conductor.audience import Ask, Audience
 from conductor.errors import WireError
+from conductor.show.audience import Ask, Audience
 
 PATH = "/whep"
 SDP = "application/sdp"

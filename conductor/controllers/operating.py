@@ -14,7 +14,7 @@ from conductor.controllers.scene import Scene
 from conductor.controllers.station import Answered, Station
 from conductor.controllers.surface import Press
 from conductor.operating.order import Order
-from conductor.show import Show
+from conductor.show.show import Show
 
 log = logging.getLogger(__name__)
 

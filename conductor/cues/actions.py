@@ -1,4 +1,4 @@
-"""What the rules of the show ask for: actions, carried out by `conductor.show`."""
+"""What the rules of the show ask for: actions, carried out by `conductor.show.deeds`."""
 
 from __future__ import annotations
 

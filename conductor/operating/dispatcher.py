@@ -9,10 +9,10 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from conductor import cues as c
-from conductor.chronicle import Chronicle
 from conductor.operating.order import MOVED, OK, UNKNOWN, WRONG, Answer, Order
 from conductor.operating.vocabulary import VERBS, Stage, Verb
 from conductor.setlist.yamlfile import did_you_mean, explain
+from conductor.show.chronicle import Chronicle
 
 # Answers remembered, so that an order that comes twice is carried out once.
 REMEMBERED = 512

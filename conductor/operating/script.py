@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from conductor.chronicle import Chronicle
 from conductor.operating.pending import Pending
 from conductor.operating.rereading import Rereading
 from conductor.setlist import Setlist
+from conductor.show.chronicle import Chronicle
 
 
 class Script:

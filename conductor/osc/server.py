@@ -19,8 +19,8 @@ from conductor.operating.order import Order
 from conductor.osc.feedback import Told, told
 from conductor.osc.plan import OscPlan
 from conductor.osc.spelling import ROOT, spelled
-from conductor.show import Show
-from conductor.view import meters, snapshot
+from conductor.show.show import Show
+from conductor.show.view import meters, snapshot
 
 LOG = logging.getLogger("conductor.osc")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from conductor import wire
-from conductor.crew import MIDI_OUT, Crew
-from conductor.take import Take, bed, take_of
+from conductor.show.crew import MIDI_OUT, Crew
+from conductor.show.take import Take, bed, take_of
 from conductor.workers import command
 from model.notes import Piece
 from streaming.midi.out import MidiRoute

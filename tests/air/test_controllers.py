@@ -23,7 +23,7 @@ from conductor.cues import Phase
 from tests.air.box import Box
 from tests.air.jack import Jack
 from tests.air.processes import Program, wait_for
-from tests.conductor.test_show import running
+from tests.conductor.show.test_show import running
 
 pytestmark = pytest.mark.air
 

@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 
 from conductor import cues as c
-from conductor.crew import commands_of
 from conductor.cues import wish_of
 from conductor.errors import ConductorError
 from conductor.library import AsRun, Library
 from conductor.logs import Terminal
 from conductor.setlist import load_setlist
-from conductor.show import Show
-from conductor.stage import RunFolder, ShowOptions
+from conductor.show.crew import commands_of
+from conductor.show.show import Show
+from conductor.show.stage import RunFolder, ShowOptions
 from model.network.checkpoint import SHIPPED
 from streaming.timeline import SAMPLE_RATE
 from tests.bench.bench_compose import processor

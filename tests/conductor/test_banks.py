@@ -10,7 +10,7 @@ import pytest
 from conductor.cues.following import draw
 from conductor.errors import SetlistError
 from conductor.setlist import Cue, Setlist, load_setlist
-from conductor.take import bed
+from conductor.show.take import bed
 from conductor.wire import Load, decode, encode
 from model.midi import write_midi
 from streaming.errors import SynthError

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conductor.composer import LOWLY_NICE, run
-from conductor.take import SEAM_S
+from conductor.show.take import SEAM_S
 from conductor.wire import Cancel, Change, Compose, Composed, Hello, Message, Progress, Quit, Refused, Revised
 from model.composing.prompt import Prompt
 from model.midi import read_midi, write_midi

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conductor.crew import commands_of
 from conductor.setlist import load_setlist
-from conductor.stage import RunFolder, ShowOptions
-from conductor.take import Take
+from conductor.show.crew import commands_of
+from conductor.show.stage import RunFolder, ShowOptions
+from conductor.show.take import Take
 
 
 def setlist(folder: Path, loudness: str) -> Path:

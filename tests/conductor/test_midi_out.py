@@ -19,8 +19,8 @@ from conductor.errors import SetlistError, WireError
 from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.setlist import Setlist, load_setlist
-from conductor.show import Show
-from conductor.stage import RunFolder, ShowOptions
+from conductor.show.show import Show
+from conductor.show.stage import RunFolder, ShowOptions
 from conductor.workers import command
 from streaming.midi.out import CHANNELS, MidiRoute
 from streaming.notetape import NoteTape

@@ -9,8 +9,8 @@ from aiohttp import ClientSession
 
 from conductor.cues import Phase
 from conductor.library import Library
-from conductor.resume import KEY, restore, save
-from tests.conductor.test_show import Running, running
+from conductor.show.resume import KEY, restore, save
+from tests.conductor.show.test_show import Running, running
 
 HOLDS = (
     "cues: [{id: one, style: bach, duration: 60s}, {id: two, style: jazz, duration: 60s, follow: hold},"

@@ -22,7 +22,7 @@ from conductor.osc.spelling import spelled
 from conductor.setlist import load_setlist
 from tests.conductor.console.stage import consoled
 from tests.conductor.console.test_roles import Clock
-from tests.conductor.test_show import PATIENCE_S, Running
+from tests.conductor.show.test_show import PATIENCE_S, Running
 
 Message = tuple[str, list[Any]]
 

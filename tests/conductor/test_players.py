@@ -10,12 +10,12 @@ import soundfile
 
 from conductor import wire
 from conductor.cli import main
-from conductor.crew import commands_of
 from conductor.cues.following import draw
 from conductor.errors import SetlistError
 from conductor.setlist import Cue, Setlist, load_setlist
-from conductor.stage import RunFolder, ShowOptions
-from conductor.take import bed
+from conductor.show.crew import commands_of
+from conductor.show.stage import RunFolder, ShowOptions
+from conductor.show.take import bed
 from model.midi import write_midi
 from model.notes import Note, Piece
 from tests.conductor.refusals import Printed, refusal

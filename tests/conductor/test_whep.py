@@ -10,12 +10,12 @@ import pytest
 from aiohttp import ClientSession, web
 
 from conductor import wire
-from conductor.audience import Audience
 from conductor.console.whep import Whep
 from conductor.errors import WireError
+from conductor.show.audience import Audience
 from streaming.programme.ice import Relay, Watching
 from streaming.publishing.destination import KeySource
-from tests.conductor.test_show import running
+from tests.conductor.show.test_show import running
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}

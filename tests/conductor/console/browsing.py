@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import ConsoleMessage, Locator, Page, async_playwright, expect
 
-from tests.conductor.test_show import PATIENCE_S, Running
+from tests.conductor.show.test_show import PATIENCE_S, Running
 
 CHROMIUM = Path("/usr/bin/chromium")
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")

@@ -15,9 +15,9 @@ from conductor.console.roles import ROLES
 from conductor.console.server import Console
 from conductor.library import Library
 from conductor.logs import Terminal
-from conductor.show import Show
-from conductor.stage import RunFolder, ShowOptions
-from tests.conductor.test_show import PATIENCE_S, Running, free_port, setlist_of
+from conductor.show.show import Show
+from conductor.show.stage import RunFolder, ShowOptions
+from tests.conductor.show.test_show import PATIENCE_S, Running, free_port, setlist_of
 from tests.fakes import fake_commands
 
 HELD = (

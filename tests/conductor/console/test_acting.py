@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from conductor.console.rates import Limits, Rate
 from conductor.cues import Phase
 from tests.conductor.console.stage import UNLIMITED, consoled
-from tests.conductor.test_show import Running
+from tests.conductor.show.test_show import Running
 
 JSON = {"Content-Type": "application/json"}
 # Composed, and not on air.

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from conductor.cues import Phase
 from tests.conductor.console.browsing import PHONE, cue, needs_chromium, page_of
-from tests.conductor.test_show import running
+from tests.conductor.show.test_show import running
 
 pytestmark = needs_chromium
 

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from conductor.cues import Phase
 from tests.conductor.console.browsing import cue, needs_chromium, order_of, page_of
-from tests.conductor.test_show import Running, running
+from tests.conductor.show.test_show import Running, running
 
 pytestmark = needs_chromium
 

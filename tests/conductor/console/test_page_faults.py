@@ -14,7 +14,7 @@ from playwright.async_api import expect
 from conductor.console.server import Console
 from conductor.cues import Phase
 from tests.conductor.console.browsing import needs_chromium, page_of
-from tests.conductor.test_show import Running, free_port, running
+from tests.conductor.show.test_show import Running, free_port, running
 
 pytestmark = needs_chromium
 

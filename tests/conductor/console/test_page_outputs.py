@@ -13,7 +13,7 @@ from conductor.cues import Phase
 from streaming.obs.wanted import ObsState
 from streaming.publishing.destination import Destination
 from tests.conductor.console.browsing import needs_chromium, page_of
-from tests.conductor.test_show import running
+from tests.conductor.show.test_show import running
 
 pytestmark = needs_chromium
 

@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 from conductor.console.deltas import patch
 from conductor.console.static import page_files
 from tests.conductor.console.browsing import CHROMIUM, needs_chromium, page_of
-from tests.conductor.test_show import running
+from tests.conductor.show.test_show import running
 
 pytestmark = needs_chromium
 

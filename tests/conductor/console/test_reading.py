@@ -15,7 +15,7 @@ from conductor.operating.vocabulary import VERBS
 from tests.conductor.console.stage import consoled
 from tests.conductor.console.test_acting import DONE, ask
 from tests.conductor.console.test_deltas import applied
-from tests.conductor.test_show import PATIENCE_S, Running
+from tests.conductor.show.test_show import PATIENCE_S, Running
 
 
 async def read(it: Running, path: str) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from conductor.console.rates import Limits, Rate
 from conductor.console.roles import Role
 from conductor.console.sessions import IDLE_S, LONGEST_S, Sessions
 from conductor.errors import UsageError
-from conductor.stage import ShowOptions, check_options
+from conductor.show.stage import ShowOptions, check_options
 from tests.conductor.console.stage import PASSWORD, UNLIMITED, consoled, operators_file
-from tests.conductor.test_show import Running
+from tests.conductor.show.test_show import Running
 
 OURS = {"X-Conductor": "console"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from conductor.console.static import page_files
-from tests.conductor.test_show import running
+from tests.conductor.show.test_show import running
 
 ONE = "cues: [{id: one, style: bach, duration: 6s}]"
 # What a browser loads before the page can be used, compressed.

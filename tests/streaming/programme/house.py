@@ -19,8 +19,8 @@ from av import AudioFrame
 from av.frame import Frame
 
 from conductor import wire
-from conductor.audience import Audience
 from conductor.console.whep import Whep, refuse
+from conductor.show.audience import Audience
 from conductor.workers import Worker, command
 from streaming.programme.ice import Watching
 

@@ -13,7 +13,7 @@ from conductor.errors import WireError
 from conductor.workers import Worker
 from streaming.programme.ice import Watching
 
-LOG = logging.getLogger("conductor.audience")
+LOG = logging.getLogger("conductor.show.audience")
 
 ANSWER_WAIT_S = 10.0
 

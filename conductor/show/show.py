@@ -14,26 +14,27 @@ from typing import Any
 
 from conductor import cues as c
 from conductor import publication, wire
-from conductor.chronicle import Chronicle
 from conductor.clock import Clock, SystemClock
-from conductor.commission import Commissions
-from conductor.crew import MIDI_OUT, Commands, Crew, commands_of
-from conductor.cues import Phase, State, outline, step
+from conductor.cues import State, outline, step
 from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
-from conductor.lifetime import Lifetime
 from conductor.logs import Terminal
-from conductor.onair import OnAir
 from conductor.operating.dispatcher import Dispatcher
 from conductor.operating.order import Order
 from conductor.operating.pending import Pending
 from conductor.operating.script import Script
-from conductor.resume import KEY, restore, save
-from conductor.revision import Revisions
 from conductor.setlist import Setlist
-from conductor.stage import Obs, RunFolder, ShowOptions
-from conductor.take import bed
-from streaming.playing.bed import BED
+from conductor.show.chronicle import Chronicle
+from conductor.show.commission import Commissions
+from conductor.show.crew import MIDI_OUT, Commands, Crew, commands_of
+from conductor.show.deeds import Deeds
+from conductor.show.hearing import Hearing
+from conductor.show.lifetime import Lifetime
+from conductor.show.onair import OnAir
+from conductor.show.resume import KEY, restore, save
+from conductor.show.revision import Revisions
+from conductor.show.stage import Obs, RunFolder, ShowOptions
+from conductor.show.take import bed
 
 LOG = logging.getLogger("conductor.show")
 
@@ -84,9 +85,9 @@ class Show:
             run.path,
             commands or commands_of(options, run, setlist.loudness, setlist.patches, setlist.theme),
             bed=bed(),
-            on_message=self._hear,
-            on_up=self._up,
-            on_down=self._down,
+            on_message=lambda message: self.hearing.message(message),
+            on_up=lambda name: self.hearing.up(name),
+            on_down=lambda name, reason: self.hearing.down(name, reason),
             # As fast as it goes, nobody can play along.
             midi=None if options.fast else setlist.midi,
             banks=setlist.banks,
@@ -106,10 +107,16 @@ class Show:
             library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
         )
         self.revisions = Revisions(library, self.chronicle, self._clock, self.crew, self.commissions.takes, self.event)
+        self._deeds = Deeds(
+            self.crew, self.commissions, self.revisions, self.chronicle, self._lifetime, lambda: self.state, self.event,
+            fast=options.fast,
+        )  # fmt: skip
+        self.hearing = Hearing(
+            self.crew, self.commissions, self.revisions, self.on_air, self.chronicle, self._lifetime,
+            lambda: self.state, self.event,
+        )  # fmt: skip
         self.dispatcher = Dispatcher(self)
         self._saved: dict[str, Any] = {}
-        # The player said Hello, and it is not known yet what it plays.
-        self._player_asked = False
         self._resume()
 
     def _resume(self) -> None:
@@ -194,7 +201,7 @@ class Show:
                     take = self.commissions.takes.get(slot.cue.id)
                     self.chronicle.moved(slot, take.piece_id if take else None, sample)
             for action in actions:
-                self._do(action)
+                self._deeds.do(action)
             self.commissions.tidy(self.state.slots)
         finally:
             self._busy = False
@@ -203,112 +210,6 @@ class Show:
             self._save()
             self.on_air.tell(self.state, self.setlist.title)
             self._notify()
-
-    def _do(self, action: c.Action) -> None:
-        match action:
-            case c.StartComposing(cue, order, seed, after):
-                self.commissions.order(cue, order, seed, after)
-            case c.StartChange():
-                self.revisions.order(action)
-            case c.StopChange(cue_id, change_id):
-                self.revisions.cancel(cue_id, change_id)
-            case c.StopComposing(cue_id, order):
-                self.commissions.cancel(cue_id, order)
-            case c.Borrow(cue, order, reason):
-                coming = [slot.cue.id for slot in self.state.upcoming]
-                self._lifetime.spawn(self.commissions.borrow(cue, order, reason, coming))
-            case c.Recall(cue, order, piece):
-                self._lifetime.spawn(self.commissions.recall(cue, order, piece))
-            case c.Keep(cue_id, number):
-                take, candidates = self.commissions.keep(cue_id)
-                self.crew.give(number, take)
-                self.event(c.Kept(cue_id, number, take.piece_id, candidates))
-            case c.Give(cue_ids):
-                for cue_id in cue_ids:
-                    slot = self.state.find(cue_id)
-                    if slot and slot.number and (dressed := self.commissions.dress(slot.cue)):
-                        self.crew.give(slot.number, dressed)
-            case c.Play(number, fade_s, from_s):
-                self.crew.send("player", wire.Go(number, fade_s, from_s))
-            case c.QueueUp(numbers, gap_s, cuts):
-                self.crew.send("player", wire.Follow(list(numbers), gap_s, list(cuts)))
-            case c.FadeNow(seconds):
-                self.crew.send("player", wire.Fade(seconds))
-            case c.Forget(number):
-                self.crew.forget(number)
-            case c.ListOver():
-                self._list_over()
-
-    def _list_over(self) -> None:
-        if not self.options.fast:
-            self.chronicle.say("the setlist is over; the bed plays on (Ctrl-C ends the show)")
-            return
-        failed = [slot for slot in self.state.slots if slot.phase is Phase.FAILED]
-        if failed:
-            self._lifetime.fail(f"{len(failed)} of {len(self.state.slots)} cues failed; the first: {failed[0].reason}")
-        self._lifetime.ending.set()
-
-    # --- what the workers say ---
-
-    def _hear(self, message: wire.Message) -> None:
-        if self.revisions.hear(message):
-            return
-        match message:
-            case wire.Progress() | wire.Composed() | wire.Refused():
-                self.commissions.hear(message)
-                slot = next((s for s in self.state.slots if s.phase is Phase.COMPOSING), None)
-                if slot:
-                    self.terminal.status(f"composing {slot.cue.name} {slot.fraction:4.0%}")
-            case wire.Started(number, sample):
-                self.chronicle.first_sound()
-                if number == BED:
-                    self.chronicle.log("bed", sample=sample)
-                else:
-                    self.event(c.Began(number), sample=sample)
-            case wire.Ended(number, sample):
-                if number != BED:
-                    self.event(c.Finished(number), sample=sample)
-            case wire.Levels(number=number) if self._player_asked:
-                self._player_asked = False
-                self.event(c.PlayerUp(number))
-                self.chronicle.first_sound()
-            case wire.FeedStatus() | wire.Levels():
-                self.on_air.hear(message)
-            case wire.PublishNews(there=there, text=text):
-                (self.chronicle.say if there else self.chronicle.warn)(text)
-                self.chronicle.log("on air" if there else "off air", detail=text)
-            case wire.PortNews(there, text):
-                (self.chronicle.say if there else self.chronicle.warn)(text)
-                self.chronicle.log("midi", detail=text)
-            case wire.Fault(worker, reason):
-                self.chronicle.warn(f"{worker}: {reason}")
-                self.chronicle.log("fault", detail=f"{worker}: {reason}")
-
-    def _up(self, name: str) -> None:
-        if self.crew.workers[name].restarts:
-            self.chronicle.say(f"the {name} is back")
-        match name:
-            case "composer":
-                self.commissions.lost()
-                self.event(c.ComposerUp())
-            case "player" if self.crew.workers[name].adopted:
-                # Its next levels tell what it plays.
-                self._player_asked = True
-            case "player":
-                self.event(c.PlayerUp())
-
-    def _down(self, name: str, reason: str) -> None:
-        if self._lifetime.ending.is_set():
-            return
-        self.chronicle.warn(f"the {name} is gone ({reason}); it is started again")
-        self.chronicle.log("restart", detail=f"{name}: {reason}")
-        match name:
-            case "composer":
-                self.revisions.lost(name)
-                self.event(c.ComposerLost())
-            case "player":
-                self.revisions.lost(name)
-                self.event(c.PlayerLost())
 
     # --- from beginning to end ---
 

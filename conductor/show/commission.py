@@ -12,20 +12,20 @@ from pathlib import Path
 
 from conductor import cues as c
 from conductor import wire
-from conductor.chronicle import Chronicle
 from conductor.clock import Clock
 from conductor.errors import LibraryError
 from conductor.library import Library
-from conductor.recalling import caption_for, found_piece, read_kept
 from conductor.setlist import Cue
-from conductor.shares import share_rows
-from conductor.stage import slug
-from conductor.take import Take
+from conductor.show.chronicle import Chronicle
+from conductor.show.recalling import caption_for, found_piece, read_kept
+from conductor.show.shares import share_rows
+from conductor.show.stage import slug
+from conductor.show.take import Take
 from model.composing.blend import Blend, main_style, plain_style, style_of
 from model.composing.prompt import LONGEST_S, Prompt
 from model.errors import MidiError
 
-LOG = logging.getLogger("conductor.commission")
+LOG = logging.getLogger("conductor.show.commission")
 
 
 class Commissions:

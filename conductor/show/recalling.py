@@ -7,8 +7,8 @@ from dataclasses import replace
 from conductor.errors import LibraryError
 from conductor.library import Kept, Library
 from conductor.setlist import Cue
-from conductor.shares import share_rows
-from conductor.take import Take, read_take
+from conductor.show.shares import share_rows
+from conductor.show.take import Take, read_take
 from model.composing.blend import caption_of, main_style
 from model.errors import ModelError
 

@@ -1,4 +1,4 @@
-from conductor.shares import changed, share_rows
+from conductor.show.shares import changed, share_rows
 from model.composing.blend import style_of
 
 

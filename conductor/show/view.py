@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from conductor.cues import Phase, Slot
-from conductor.show import Show
+from conductor.show.show import Show
 from model.instruments import INSTRUMENTS
 from model.language.vocabulary import STYLES
 from streaming.obs.wanted import ObsState

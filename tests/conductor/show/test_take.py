@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conductor import wire
-from conductor.take import Take, bed, read_take
+from conductor.show.take import Take, bed, read_take
 from model.controls import Curve
 from model.midi import read_midi
 from model.notes import Note

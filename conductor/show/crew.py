@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conductor import wire
-from conductor.audience import Audience
-from conductor.stage import RunFolder, ShowOptions
-from conductor.take import Take
+from conductor.show.audience import Audience
+from conductor.show.stage import RunFolder, ShowOptions
+from conductor.show.take import Take
 from conductor.workers import Worker, command
 from streaming.midi.out import MidiRoute
 from streaming.playing.bed import BED

@@ -10,15 +10,15 @@ from typing import Any
 
 from conductor import cues as c
 from conductor import wire
-from conductor.chronicle import Chronicle
 from conductor.clock import Clock
-from conductor.crew import Crew
 from conductor.cues import Event, Slot
 from conductor.errors import LibraryError
 from conductor.library import Library
-from conductor.shares import changed
-from conductor.stage import slug
-from conductor.take import SEAM_S, Take, bar_lines
+from conductor.show.chronicle import Chronicle
+from conductor.show.crew import Crew
+from conductor.show.shares import changed
+from conductor.show.stage import slug
+from conductor.show.take import SEAM_S, Take, bar_lines
 from conductor.wire import NoteRow
 from model.composing.blend import caption_of, main_style, plain_style
 from model.composing.course import Course

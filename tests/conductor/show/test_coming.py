@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conductor.coming import next_of
 from conductor.cues import Phase, Slot, State
 from conductor.setlist import Cue, Endless
 from conductor.setlist.values import Follow
+from conductor.show.coming import next_of
 from conductor.wire import Next
 
 FIRST = Slot(Cue(id="a", number="1", name="Dawn"), Phase.LIVE, number=1, duration_s=60.0)

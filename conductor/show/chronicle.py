@@ -12,7 +12,7 @@ from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.setlist import Cue
 
-LOG = logging.getLogger("conductor.chronicle")
+LOG = logging.getLogger("conductor.show.chronicle")
 
 
 class Chronicle:

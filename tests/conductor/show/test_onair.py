@@ -10,12 +10,12 @@ from typing import Any, cast
 import pytest
 
 from conductor import wire
-from conductor.chronicle import Chronicle
-from conductor.crew import Crew
 from conductor.cues import Phase, State, begin
-from conductor.onair import OnAir
 from conductor.setlist import Cue, Setlist
-from conductor.stage import ShowOptions
+from conductor.show.chronicle import Chronicle
+from conductor.show.crew import Crew
+from conductor.show.onair import OnAir
+from conductor.show.stage import ShowOptions
 from streaming.obs.wanted import ObsPlan, ObsState
 
 

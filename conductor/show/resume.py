@@ -10,11 +10,11 @@ from typing import Any
 from conductor.cues import OVER, PLAYABLE, Candidate, Coming, Join, Phase, Plan, Slot, Started, State
 from conductor.errors import LibraryError
 from conductor.library import Library
-from conductor.recalling import found_piece, read_kept
 from conductor.setlist import Cue, Follow, Setlist
-from conductor.take import Take
+from conductor.show.recalling import found_piece, read_kept
+from conductor.show.take import Take
 
-LOG = logging.getLogger("conductor.resume")
+LOG = logging.getLogger("conductor.show.resume")
 
 KEY = "show"
 # Counters and switches of the state that go on as they were.

@@ -22,9 +22,9 @@ from conductor.errors import ConductorError, UsageError, WorkerError
 from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.setlist import Setlist, load_setlist
-from conductor.show import Show
-from conductor.stage import Obs, RunFolder, ShowOptions, check_options
-from conductor.take import bed
+from conductor.show.show import Show
+from conductor.show.stage import Obs, RunFolder, ShowOptions, check_options
+from conductor.show.take import bed
 from streaming.publishing.destination import Destination
 from tests.fakes import fake_commands
 
@@ -178,7 +178,7 @@ async def test_a_killed_conductor_is_followed_by_one_that_takes_the_running_show
         " {id: three, style: folk, duration: 40s}]"
     )
     program = (
-        "import asyncio, sys, pathlib\nfrom tests.conductor.test_show import running\n"
+        "import asyncio, sys, pathlib\nfrom tests.conductor.show.test_show import running\n"
         "async def main():\n    async with running(pathlib.Path(sys.argv[1]), sys.argv[2], player='--speed 2') as it:\n"
         "        await it.task\nasyncio.run(main())"
     )

@@ -12,9 +12,9 @@ import pytest
 from aiohttp import ClientSession
 
 from conductor.cues import Phase
-from conductor.take import SEAM_S, Take
+from conductor.show.take import SEAM_S, Take
 from model.midi import read_midi
-from tests.conductor.test_show import Running, running
+from tests.conductor.show.test_show import Running, running
 
 LONG = "cues: [{id: one, style: bach, instruments: [piano], duration: 60s}, {id: two, style: jazz, duration: 6s}]"
 WISH = {"style": "jazz", "instruments": ["flute"], "energy": "high"}

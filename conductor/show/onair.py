@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from conductor import wire
-from conductor.chronicle import Chronicle
-from conductor.coming import next_of
-from conductor.crew import Crew
 from conductor.cues import State
-from conductor.stage import Obs, ShowOptions
+from conductor.show.chronicle import Chronicle
+from conductor.show.coming import next_of
+from conductor.show.crew import Crew
+from conductor.show.stage import Obs, ShowOptions
 from streaming.obs.wanted import NO_WISH, ObsPlan, ObsState
 
 

@@ -1,0 +1,1 @@
+"""A running show: the rules' decisions carried out."""
