@@ -11,7 +11,7 @@ ARGS ?=
 SETLIST ?= setlists/concert.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup concert test lint test-slow test-obs test-air bench bench-gpu bench-training bench-speed bench-ablations bench-scaling \
+.PHONY: help setup concert test lint test-slow test-obs test-air test-faults soak bench bench-gpu bench-training bench-speed bench-ablations bench-scaling \
     bench-peer bench-decode lock clean
 
 help:  ## what can be made
@@ -24,7 +24,7 @@ concert: setup  ## set up, then play setlists/concert.yaml
 	@$(VENV)/bin/conductor run $(SETLIST) $(ARGS)
 
 test: $(VENV)/.dev lint  ## set up, then lint, types and tests (without OBS)
-	$(PYTEST) -m "not air and not slow" $(ARGS)
+	$(PYTEST) -m "not air and not slow and not faults" $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -36,6 +36,13 @@ test-slow: $(VENV)/.dev  ## the tests that take minutes: every kernel compiled f
 
 test-obs: $(VENV)/.dev $(VENV)/.air  ## the tests against real OBS, an RTMP server and Xvfb
 	$(PYTEST) -m "air and not long" tests/air $(ARGS)
+
+# A quarter of an hour, on a machine that does nothing else; it writes the table of docs/faults.md.
+test-faults: $(VENV)/.dev $(VENV)/.air  ## every fault of docs/faults.md injected into a real show, and what is heard of it
+	FAULTS_TABLE=$${FAULTS_TABLE-docs/faults.md} $(PYTEST) -m faults tests/faults $(ARGS)
+
+soak: $(VENV)/.dev  ## two days of radio in simulated time, with faults at random: minutes (ARGS="--real --hours 1 --obs": real time)
+	@$(VENV)/bin/python -m tests.bench.soak $(or $(ARGS),--hours 48 --simulated --seed 1)
 
 # Quarter of an hour, on a machine that does nothing else; -s: the figures are printed.
 test-air: $(VENV)/.dev $(VENV)/.air  ## five minutes on air by RTMP, in a browser and by OBS, then each part killed
