@@ -32,6 +32,7 @@ from conductor.cues.events import (
     Tick,
     Took,
     Unchanged,
+    Voted,
 )
 from conductor.cues.rules import step
 from conductor.cues.slot import AWAITED, OVER, PLAYABLE, Candidate, Changing, Join, Phase, Slot
@@ -127,6 +128,7 @@ __all__ = [
     "Unchanged",
     "Undo",
     "Verb",
+    "Voted",
     "Wish",
     "begin",
     "outline",

@@ -103,7 +103,8 @@ def compose(draft: Draft) -> None:
     busy = any(s.phase is Phase.COMPOSING for s in state.slots)
     if busy or not state.composer or draft.now_s < state.rest_s:
         return
-    for slot in state.upcoming[: state.ahead]:
+    near, far = state.upcoming[: state.ahead], state.upcoming[state.ahead :]
+    for slot in (*near, *(s for s in far if s.voted)):
         if slot.phase is Phase.PLANNED:
             earlier = before(state, slot)
             after = Join(earlier.cue.id, 0.0, earlier.revision) if earlier else None

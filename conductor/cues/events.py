@@ -87,6 +87,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Voted:
+    """The audience chose a style: of a cue that asked, or (empty) of a piece that is to be drawn."""
+
+    style: str
+    cue_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Renewed:
     """The music of a cue is kept as it was changed on air."""
 
@@ -130,4 +138,4 @@ class Unchanged:
 
 Composing = Progressed | Took | Missed
 Worker = ComposerUp | ComposerLost | PlayerUp | PlayerLost
-Event = Tick | Worker | Composing | Kept | Renewed | Began | Finished | Revised | Unchanged | Verb
+Event = Tick | Worker | Composing | Kept | Renewed | Voted | Began | Finished | Revised | Unchanged | Verb

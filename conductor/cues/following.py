@@ -39,12 +39,13 @@ def settle(draft: Draft) -> None:
         draft.do(ListOver())
 
 
-def draw(endless: Endless, seed: int, index: int) -> Cue:
-    """Return the cue that is drawn at a place (1 and up); the same for the same seed."""
+def draw(endless: Endless, seed: int, index: int, prefer: str | None = None) -> Cue:
+    """Return the cue that is drawn at a place (1 and up), of a style that is preferred; the same for the same seed."""
     # A text seeds it, so that neighbouring seeds and places have nothing in common.
     rng = random.Random(f"{seed}/{index}")
     names = [name for name, _ in endless.styles]
     style = rng.choices(names, [weight for _, weight in endless.styles])[0]
+    style = prefer or style
     return Cue(
         id=f"endless-{index}",
         number=f"E{index}",

@@ -27,11 +27,13 @@ from conductor.cues.events import (
     Tick,
     Took,
     Unchanged,
+    Voted,
 )
 from conductor.cues.following import settle
 from conductor.cues.operating import obey
 from conductor.cues.playing import began, finished, player, watch_playing
 from conductor.cues.state import State
+from conductor.cues.voting import promote, voted
 
 
 def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action, ...]]:
@@ -66,11 +68,14 @@ def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action,
                 draft.move(slot, piece=piece)
         case Revised() | Unchanged():
             changed(draft, event)
+        case Voted():
+            voted(draft, event)
         case Began(number):
             began(draft, number)
         case Finished(number):
             finished(draft, number)
         case _:
             obey(draft, event)
+    promote(draft)
     settle(draft)
     return draft.state, tuple(draft.actions)

@@ -110,6 +110,7 @@ class Slot:
         copy_of: the cue it repeats; empty for none.
         inserted: whether an operator put it in.
         drawn: its place among what the endless part drew; 0: it was not drawn.
+        voted: whether the audience chose its style, and it is to be next of what is drawn once it is ready.
     """
 
     cue: Cue
@@ -133,3 +134,4 @@ class Slot:
     copy_of: str = ""
     inserted: bool = False
     drawn: int = 0
+    voted: bool = False

@@ -20,7 +20,7 @@ KEY = "show"
 # Counters and switches of the state that go on as they were.
 _PLAIN = ("next_number", "next_order", "next_change", "drawn", "endless_seed", "endless_on", "kept")
 _SWITCHES = ("held", "locked", "panicked")
-_SLOT = ("number", "duration_s", "revision", "piece", "copy_of", "inserted", "drawn", "fading", "reason")
+_SLOT = ("number", "duration_s", "revision", "piece", "copy_of", "inserted", "drawn", "voted", "fading", "reason")
 
 
 class _Cues:
