@@ -31,6 +31,7 @@ from streaming.picture.scene import Coming, Origin, Scene
 from streaming.picture.stamp import stamp
 from streaming.picture.theme import Theme
 from streaming.picture.themefile import DEFAULT, read_theme
+from streaming.programme import emergency
 from streaming.programme.broadcast import Broadcast
 from streaming.programme.encoder import AAC_BITRATE, bitrate_of
 from streaming.programme.nut import NutServer
@@ -43,6 +44,10 @@ from streaming.ring import Ring
 logger = logging.getLogger(__name__)
 
 STATUS_EVERY_S = 1.0
+# A change of what is heard is told sooner.
+_LOOK_EVERY_S = 0.05
+# The programme makes a frame every few milliseconds; one that made none for so long hangs.
+HANGS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,8 @@ class Feed:
             fps=options.fps,
             fast=options.fast,
             finish=partial(stamp, fps=options.fps) if options.stamp else None,
+            # Nothing starts without it.
+            emergency=None if options.fast else emergency.load(),
         )
 
     async def run(self) -> bool:
@@ -179,9 +186,13 @@ class Feed:
             self._link.send(message)
 
     async def _report(self) -> None:
+        program, told, next_s = self._program, (True, False), 0.0
         while True:
-            self._send_status()
-            await asyncio.sleep(STATUS_EVERY_S)
+            heard, now_s = (program.slate, program.emergency), time.monotonic()
+            if heard != told or now_s >= next_s:
+                self._send_status()
+                told, next_s = heard, now_s + STATUS_EVERY_S
+            await asyncio.sleep(_LOOK_EVERY_S)
 
     def _send_status(self) -> None:
         program = self._program
@@ -195,6 +206,9 @@ class Feed:
                 recording=self._broadcast.recording,
                 slate=program.slate,
                 destinations=[self._told(status) for status in self._publishers.statuses],
+                level_db=round(program.listening.peak_db, 1),
+                quiet_s=round(program.listening.quiet_s, 1),
+                emergency=program.emergency,
             )
         )
 
@@ -213,6 +227,7 @@ class Feed:
     async def _talk(self, link: wire.Link) -> None:
         """Answer one connection; the newest gets status and faults."""
         self._link = link
+        link.trouble = self._trouble
         link.send(wire.Hello("feed", os.getpid()))
         for notice in filter(None, (self._notice, self._roll.look.lettering.missing)):
             link.send(wire.Fault("feed", notice))
@@ -221,6 +236,11 @@ class Feed:
                 self._obey(link, message)
         except WireError as error:
             logger.warning("a connection was closed: %s", error)
+
+    def _trouble(self) -> str:
+        """Return why this process is not at work, though it answers."""
+        still_s = self._program.still_s
+        return f"it has made no picture for {still_s:.0f} s" if still_s > HANGS_S else ""
 
     def _obey(self, link: wire.Link, message: wire.Message) -> None:
         match message:

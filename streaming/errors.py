@@ -5,6 +5,7 @@ StreamingError
 │   ├── PatchError   a patch file is wrong; says where
 │   └── SoundFontError   a SoundFont cannot be read or played
 ├── RingError        the shared ring of audio cannot be made or opened
+├── EmergencyError   the music for when no player is heard is not there
 ├── ThemeError       a theme is not there, or its file is wrong; says where
 ├── EncodeError      a file or stream cannot be written (disk full, no permission)
 ├── FeedError        a listener or a port cannot be served
@@ -40,6 +41,10 @@ class SoundFontError(SynthError):
 
 class RingError(StreamingError):
     """The shared ring of audio cannot be made or opened."""
+
+
+class EmergencyError(StreamingError):
+    """The music for when no player is heard cannot be read; nothing starts without it."""
 
 
 class ThemeError(StreamingError):

@@ -7,7 +7,7 @@ of JSON with its kind; the newest connection is the one that is answered.
 
 from conductor.wire.composing import Cancel, Change, Compose, Composed, Other, Progress, Refused, Revised
 from conductor.wire.link import Link, connect, serve
-from conductor.wire.message import Fault, Hello, MarkRow, Message, NoteRow, Quit, decode, encode
+from conductor.wire.message import Fault, Hello, MarkRow, Message, NoteRow, Ping, Pong, Quit, decode, encode
 from conductor.wire.playing import (
     Banks,
     ControlsRow,
@@ -60,6 +60,8 @@ __all__ = [
     "NoteRow",
     "Offer",
     "Other",
+    "Ping",
+    "Pong",
     "PortNews",
     "Progress",
     "Publish",

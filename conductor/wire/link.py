@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conductor.errors import WireError
-from conductor.wire.message import Message, decode, encode
+from conductor.wire.message import Message, Ping, Pong, decode, encode
 
 # A four-minute piece of 10,000 notes is about 500 kB of JSON.
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -17,11 +17,16 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Link:
-    """One end of a connection."""
+    """One end of a connection; pings are answered by whoever reads its messages.
+
+    Attributes:
+        trouble: returns why the process is not at work though it answers; empty: it is.
+    """
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     closed: bool = field(default=False, init=False)
+    trouble: Callable[[], str] = field(default=lambda: "", init=False)
 
     def send(self, message: Message) -> None:
         """Queue a message; a link that is gone swallows it (see `closed`)."""
@@ -34,7 +39,11 @@ class Link:
         """Yield messages until the other end goes away."""
         try:
             while line := await self.reader.readline():
-                yield decode(line)
+                message = decode(line)
+                if isinstance(message, Ping):
+                    self.send(Pong(message.number, self.trouble()))
+                else:
+                    yield message
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:

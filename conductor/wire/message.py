@@ -34,7 +34,27 @@ class Quit(Message):
     """Finish what is being written and exit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ping(Message):
+    """Ask whether the worker is at work; answered by Pong with the same number, by the link itself."""
+
+    number: int
+
+
 # From any worker.
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(Message):
+    """The worker is at work.
+
+    Attributes:
+        number: of the ping.
+        trouble: why it is not at work all the same, such as a thread that hangs; empty: it is.
+    """
+
+    number: int
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,9 @@ class FeedStatus(Message):
         recording: path being recorded, or empty.
         slate: whether the slate is shown since no player is heard.
         destinations: how each place that is published to is.
+        level_db: peak of what went out in the last second or two, dBFS.
+        quiet_s: how long the player has given nothing but silence, or nothing at all.
+        emergency: whether the emergency bed is among what is heard.
     """
 
     sample: int
@@ -89,3 +92,6 @@ class FeedStatus(Message):
     recording: str
     slate: bool
     destinations: list[DestinationStatus] = field(default_factory=list)
+    level_db: float = 0.0
+    quiet_s: float = 0.0
+    emergency: bool = False

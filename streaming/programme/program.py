@@ -2,8 +2,9 @@
 
 Picture `f` is shown with the samples `[f * 48000 / fps, (f + 1) * 48000 / fps)`. The loop takes a picture's
 samples when the player has written them and the picture is due, draws the piece that sounds at its first sample,
-and hands both to the sinks. When the player falls silent the loop goes on by the wall clock, with a slate and the
-end of what was heard; the sample index counts on, so that no pts ever jumps.
+and hands both to the sinks. When no player is heard the loop goes on by the wall clock, with a slate, the end of
+what was heard and then the emergency bed; the sample index counts on, so that no pts ever jumps. A player that is
+back is gone back to when it has been there for as long as it was away, and no longer than `GOOD_S`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from streaming.picture.scene import BED, NOTHING, Coming, Scene
 from streaming.programme.bridge import Bridge
+from streaming.programme.listening import GOOD_S, Listening
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
 
@@ -108,7 +110,12 @@ class Program:
         fps: pictures per second.
         fast: go as fast as the ring and the sinks allow: no pacing, no slate.
         finish: changes a picture before it goes out, such as `stamp`.
+        emergency: float32 [samples, 2], a loop for when no player is heard; None: there is none.
         clock, sleep: of the wall, in seconds.
+
+    Attributes:
+        listening: how loud all that is, and how long the player has been silent.
+        slate: whether the slate is shown, since no player is heard.
     """
 
     def __init__(
@@ -120,6 +127,7 @@ class Program:
         fps: int = 30,
         fast: bool = False,
         finish: Callable[[Picture, int, int], Picture] | None = None,
+        emergency: Audio | None = None,
         clock: Clock = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -132,7 +140,8 @@ class Program:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._picture: Picture | None = None
-        self._bridge = Bridge(SAMPLE_RATE)
+        self._bridge = Bridge(SAMPLE_RATE, emergency)
+        self.listening = Listening(SAMPLE_RATE)
         self.index = self._start_index()
         self.frames = 0
         self.dropped = 0
@@ -142,8 +151,22 @@ class Program:
         # Nobody is heard until the ring moves.
         self._written = ring.write_index
         self._written_s = float("-inf")
+        # Since when the player that is there now has written, and since when the one before had not.
+        self._back_s = self._away_s = self._due_s
+        self._ever_heard = False
+        self._made_s = self._due_s
 
     # --- what other threads may call ---
+
+    @property
+    def emergency(self) -> bool:
+        """Whether the emergency bed is among what is heard."""
+        return self._bridge.emergency
+
+    @property
+    def still_s(self) -> float:
+        """How long no frame has been made."""
+        return self._clock() - self._made_s
 
     @property
     def sample(self) -> int:
@@ -240,11 +263,13 @@ class Program:
             now = self._clock()
             written = self._ring.write_index
             if written != self._written:
+                if now - self._written_s >= STARVED_S:
+                    self._away_s, self._back_s = max(self._written_s, self._away_s), now
                 self._written, self._written_s = written, now
             silent_s = now - self._written_s
             if now < self._due_s:
                 self._sleep(min(self._due_s - now, 0.02))
-            elif written >= needed:
+            elif written >= needed and self._is_good(now):
                 self._go_on(now, lead_s=(written - end) / SAMPLE_RATE, rejoin=waited or self._bridging)
                 return
             elif self._bridging or silent_s >= STARVED_S:
@@ -253,6 +278,12 @@ class Program:
             else:
                 waited = True
                 self._sleep(_POLL_S)
+
+    def _is_good(self, now: float) -> bool:
+        """Return whether a player that was away has been back for long enough not to be gone again in a moment."""
+        if not self.slate or not self._ever_heard:
+            return True
+        return now - self._back_s >= min(GOOD_S, self._back_s - self._away_s)
 
     def _go_on(self, now: float, *, lead_s: float, rejoin: bool) -> None:
         """Send a frame with the player's sound."""
@@ -278,7 +309,8 @@ class Program:
         # A player that writes, but too close behind us or after us, would never be heard: we both keep to the clock.
         # To go slower by a tenth lets it come up.
         alive = now - self._written_s < STARVED_S
-        self._due_s += (1.1 if alive else 1.0) / self._fps
+        close = self._ring.write_index < first_sample(self.index + 1, self._fps) + int(CUSHION_S * SAMPLE_RATE)
+        self._due_s += (1.1 if alive and close else 1.0) / self._fps
         self._emit(heard=False, late_frames=late_frames)
 
     def _tell_time(self) -> None:
@@ -287,8 +319,10 @@ class Program:
 
     def _emit(self, *, heard: bool, late_frames: float) -> None:
         start, end = self.sample, first_sample(self.index + 1, self._fps)
-        audio = self._bridge.heard(self._ring.read(start, end - start)) if heard else self._bridge.fill(end - start)
+        audio = self._heard(start, end) if heard else self._missed(end - start)
+        self.listening.sent(audio)
         self._ring.read_index = end
+        self._made_s = self._clock()
         wanted = [sink for sink in self._sinks if sink.wanted]
         picture = self._draw(start, audio, late_frames) if wanted else None
         frame = ProgramFrame(self.index, start, audio, picture, heard)
@@ -296,6 +330,25 @@ class Program:
             sink.frame(frame)
         self.index += 1
         self.frames += 1
+
+    def _heard(self, start: int, end: int) -> Audio:
+        """Return what goes out of a player's sound."""
+        given = self._ring.read(start, end - start)
+        was_silent = self.listening.silent
+        self.listening.given(given)
+        silent = self.listening.silent and not self._fast
+        if silent != was_silent and not self._fast:
+            if silent:
+                logger.warning("nothing but silence is heard of the player: the emergency bed is laid under it")
+            else:
+                logger.info("the player sounds again")
+        self._ever_heard = True
+        return self._bridge.heard(given, silent=silent)
+
+    def _missed(self, samples: int) -> Audio:
+        """Return what goes out instead of a player's sound."""
+        self.listening.absent(samples)
+        return self._bridge.fill(samples)
 
     def _draw(self, start: int, audio: Audio, late_frames: float) -> Picture | None:
         """Return the picture, the last one again, or None, by how late it is."""

@@ -1,4 +1,4 @@
-"""The three workers: started, connected to, restarted when they die, ended.
+"""A worker: started, connected to, asked how it is, restarted when it dies or hangs, ended.
 
 A worker outlives a conductor that is killed, so a worker that already listens in
 the run folder is taken over in place of starting another.
@@ -19,8 +19,17 @@ import psutil
 
 from conductor import wire
 from conductor.errors import WireError, WorkerError
+from conductor.workers.forwarding import Forwarding
+from conductor.workers.health import PING_EVERY_S, Health
+from conductor.workers.limits import UNLIMITED, Limits
+from conductor.workers.strays import end_strays
 
 HELLO_WAIT_S = 90.0
+# A worker that listens already: whoever holds the socket and says nothing for so long hangs, or is stopped.
+ADOPT_WAIT_S = 3.0
+# How often is looked whether it is late; how long one that is asked to make room may take.
+LOOK_EVERY_S = 0.25
+LEAVE_S = 5.0
 CONNECT_EVERY_S = 0.05
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 # A worker that lived so long is thought sound again.
@@ -43,6 +52,12 @@ class Worker:
         on_message: called with every message but Hello.
         on_up: called with each new link, before any message of it.
         on_down: called when the link is gone, with a line about why.
+        limits: how soon it answers, and how much memory it may hold.
+        calm: whether it may be replaced now without being missed much.
+
+    Attributes:
+        memory_mb: resident memory, as it was last looked at.
+        since_s: time of the loop since when it is there.
     """
 
     def __init__(
@@ -54,11 +69,20 @@ class Worker:
         on_message: Callable[[wire.Message], None],
         on_up: Callable[[], None],
         on_down: Callable[[str], None],
+        limits: Limits = UNLIMITED,
+        calm: Callable[[], bool] = lambda: True,
     ) -> None:
         self.name = name
         self.restarts = 0
         self.adopted = False
         self.pid = 0
+        self.memory_mb = 0.0
+        self.since_s = 0.0
+        self._run = run
+        self._limits, self._calm = limits, calm
+        self._ping_every_s = min(PING_EVERY_S, (limits.answer_s or PING_EVERY_S) / 2)
+        # Why this conductor ended it; empty: it went by itself.
+        self._why = ""
         self._command = list(command)
         self._socket = run / f"{name}.sock"
         self._on_message = on_message
@@ -71,8 +95,8 @@ class Worker:
         self._first = asyncio.Event()
         self._ending = False
         self._failure: WorkerError | None = None
-        self._last_words = ""
         self._log = logging.getLogger(name)
+        self._said = Forwarding(self._log)
 
     @property
     def up(self) -> bool:
@@ -109,7 +133,7 @@ class Worker:
                 return
             deaths = 1 if loop.time() - born_s > SOUND_AFTER_S else deaths + 1
             if not self._first.is_set() and deaths >= START_TRIES:
-                words = f": {self._last_words}" if self._last_words else ""
+                words = f": {self._said.last_words}" if self._said.last_words else ""
                 self._failure = WorkerError(f"the {self.name} does not start ({reason}){words}")
                 self._first.set()
                 return
@@ -119,7 +143,8 @@ class Worker:
 
     async def _live_once(self) -> str:
         """Start it (or take it over), serve its messages, and return why it is gone."""
-        link = await self._hello(wait_s=0.5) if self._socket.exists() else None
+        self._why = ""
+        link = await self._hello(wait_s=ADOPT_WAIT_S, there=True) if self._socket.exists() else None
         self.adopted = link is not None
         if link is None:
             try:
@@ -132,14 +157,22 @@ class Worker:
             await self._kill()
             return reason if reason != "it stopped answering" else f"no word from it in {HELLO_WAIT_S:.0f} s"
         self._link = link
+        self.since_s = asyncio.get_running_loop().time()
         self._first.set()
         self._on_up()
+        health = Health(self._limits, self.since_s)
+        attending = asyncio.create_task(self._attend(link, health), name=f"ask the {self.name}")
         try:
             async for message in link.messages():
-                self._on_message(message)
+                if isinstance(message, wire.Pong):
+                    health.answered(message.number, message.trouble)
+                else:
+                    self._on_message(message)
         except WireError as error:
             self._log.error("%s", error)
         finally:
+            attending.cancel()
+            await asyncio.gather(attending, return_exceptions=True)
             await link.close()
         self._link = None
         if self._process and not self._ending:
@@ -151,7 +184,46 @@ class Worker:
             await self._kill()
         return reason
 
+    # --- how it is ---
+
+    async def _attend(self, link: wire.Link, health: Health) -> None:
+        """Ask it how it is, until it has to be ended."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now_s = loop.time()
+            if (number := health.ask(now_s, self._ping_every_s)) is not None:
+                link.send(wire.Ping(number))
+                self.memory_mb = resident_mb(self.pid)
+                health.weigh(self.memory_mb)
+            if why := health.look(now_s):
+                await self.renew(why)
+                return
+            if health.heavy and self._calm():
+                await self.renew(health.heavy, gently=True)
+                return
+
+    async def renew(self, why: str, *, gently: bool = False) -> None:
+        """End it, so that another one is started.
+
+        Args:
+            why: told when it is gone.
+            gently: it may finish what it does (a recording), and is asked at first.
+        """
+        if self._ending or not self.up:
+            return
+        self._why, pid = why, self.pid
+        self._log.warning("%s: another one is started", why)
+        if gently:
+            self.send(wire.Quit())
+            await _ended(pid, LEAVE_S)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            # Also one that is stopped.
+            os.kill(pid, signal.SIGKILL)
+
     def _gone(self) -> str:
+        if self._why:
+            return self._why
         code = self._process.returncode if self._process else None
         if code is None:
             return "it stopped answering"
@@ -162,6 +234,10 @@ class Worker:
     async def _spawn(self) -> None:
         threads = str(THREADS.get(self.name, 1))
         environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        if not self._first.is_set():
+            # One that hangs, or is only starting, of a conductor that was killed.
+            for pid in await asyncio.to_thread(end_strays, self.name, self._run):
+                self._log.warning("process %d of an earlier conductor did not answer and is ended", pid)
         self._socket.unlink(missing_ok=True)
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
@@ -188,12 +264,10 @@ class Worker:
                 continue
             if not line:
                 return
-            if text := line.decode(errors="replace").rstrip():
-                self._last_words = text[:300]
-                self._log.info("%s", text)
+            self._said.line(line)
 
-    async def _hello(self, wait_s: float) -> wire.Link | None:
-        """Connect and wait for Hello; None when the process ended or the time is over."""
+    async def _hello(self, wait_s: float, *, there: bool = False) -> wire.Link | None:
+        """Connect and wait for Hello; None when the process ended, the time is over, or nobody is `there`."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + wait_s
         while loop.time() < until_s and not self._ending:
@@ -209,6 +283,8 @@ class Worker:
                 pass
             if link:
                 await link.close()
+            elif there:
+                return None
             if self._process and self._process.returncode is not None:
                 return None
             await asyncio.sleep(CONNECT_EVERY_S)
@@ -251,6 +327,14 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self._socket.unlink(missing_ok=True)
+
+
+def resident_mb(pid: int) -> float:
+    """Return how much memory a process holds, in megabytes; 0 where it is gone."""
+    try:
+        return float(psutil.Process(pid).memory_info().rss) / 1e6
+    except psutil.Error:
+        return 0.0
 
 
 async def _ended(pid: int, wait_s: float) -> None:
