@@ -27,6 +27,7 @@ from conductor.viewing import admit, attend
 from model.notes import Mark, Note, TempoMark
 from streaming.errors import StreamingError, ThemeError
 from streaming.picture.pianoroll import PianoRoll
+from streaming.picture.poll import Ballot
 from streaming.picture.scene import Coming, Origin, Scene
 from streaming.picture.stamp import stamp
 from streaming.picture.theme import Theme
@@ -256,6 +257,8 @@ class Feed:
                     self._start(self._redraw(scene, position_s))
             case wire.Next():
                 self._program.announce_next(_coming(message), message.number)
+            case wire.Ballot():
+                self._roll.ask(_ballot(message))
             case wire.Publish():
                 self._publishers.set(destinations(message))
             case wire.Record(path=path):
@@ -310,6 +313,13 @@ def _theme(name: str) -> tuple[Theme, str]:
 
 def _coming(message: wire.Next) -> Coming:
     return Coming(message.text, message.gap_s, message.ready, message.farewell)
+
+
+def _ballot(message: wire.Ballot) -> Ballot | None:
+    if not message.choices or len(message.counts) != len(message.choices):
+        return None
+    choices, counts = tuple(message.choices), tuple(message.counts)
+    return Ballot(message.title, choices, counts, message.left_s, message.winner, message.hint)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -192,9 +192,8 @@ class Irc:
         # A token that was refused is not shown again: reading takes none.
         key = "" if self._refused and plan.is_twitch else plan.token.read()
         self._trusted = False
-        self._nick = (
-            plan.nick if plan.nick and (key or not plan.is_twitch) else f"justinfan{self._rng.randint(1, 99999)}"
-        )
+        named = plan.nick if key or not plan.is_twitch else ""
+        self._nick = named or f"justinfan{self._rng.randint(1, 99999)}"
         self._send("CAP", "REQ", _CAPABILITIES)
         if key:
             self._send("PASS", f"oauth:{key.removeprefix('oauth:')}" if plan.is_twitch else key)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from streaming.publishing.destination import KeySource
 
+NO_TOKEN = KeySource()
 TWITCH, TWITCH_PORT = "irc.chat.twitch.tv", 6697
 PLAIN_PORT, TLS_PORT = 6667, 6697
 # What people may say, and what moderators may say besides.
@@ -49,7 +50,7 @@ class ChatPlan:
     port: int = TWITCH_PORT
     tls: bool = True
     nick: str = ""
-    token: KeySource = KeySource()
+    token: KeySource = NO_TOKEN
     commands: tuple[str, ...] = (*FOR_ALL, *FOR_MODERATORS)
     mods: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()

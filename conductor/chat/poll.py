@@ -195,7 +195,8 @@ def offer(styles: Sequence[tuple[str, float]], count: int, seed: int, number: in
     Args:
         styles: with weights above 0.
         count: how many, if there are so many.
-        seed, number: of the show, and of the poll.
+        seed: of the show.
+        number: of the poll.
     """
     rng = random.Random(f"{seed}/poll/{number}")
     # Efraimidis and Spirakis (2006): the greatest of u ** (1 / weight) are a sample by weight.

@@ -112,6 +112,7 @@ class Crew:
         self._announced: dict[int, Take] = {}
         self._resumed = False
         self._next = wire.Next("")
+        self._ballot = wire.Ballot()
         self._record: Path | None = None
         self.recordings: list[Path] = []
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
@@ -165,6 +166,11 @@ class Crew:
         if coming != self._next:
             self._next = coming
             self.send("feed", coming)
+
+    def ask(self, ballot: wire.Ballot) -> None:
+        """Show what the audience is asked, or that it is asked nothing."""
+        self._ballot = ballot
+        self.send("feed", ballot)
 
     def record(self, path: Path) -> None:
         """Record the programme to a file from now on, across restarts of the feed."""
@@ -237,6 +243,7 @@ class Crew:
             for number, take in self._announced.items():
                 self.send("feed", take.announce(number))
             self.send("feed", self._next)
+            self.send("feed", self._ballot)
             self.send("feed", self._publish)
             if self._record is not None:
                 self._start_recording()

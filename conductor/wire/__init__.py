@@ -25,6 +25,7 @@ from conductor.wire.playing import (
     control_rows,
     controls_of,
 )
+from conductor.wire.polling import Ballot
 from conductor.wire.publishing import DestinationRow, DestinationStatus, Publish, PublishNews
 from conductor.wire.sending import PortNews, Route, Tempi
 from conductor.wire.showing import Announce, FeedStatus, Next, Record
@@ -34,6 +35,7 @@ __all__ = [
     "Admit",
     "Announce",
     "Answer",
+    "Ballot",
     "Banks",
     "Cancel",
     "Change",

@@ -25,6 +25,7 @@ from streaming.picture.lettering import Lettering
 from streaming.picture.lights import DYING_S, LEAST_LIT_S, Lamp, Light, LitBars, brightness, wandering
 from streaming.picture.meters import Meters, Spectrum
 from streaming.picture.overlay import Look
+from streaming.picture.poll import Ballot, PollCard
 from streaming.picture.rolltiles import TILE_ROWS, RollTiles
 from streaming.picture.scene import BED, NOTHING, Coming, Scene
 from streaming.picture.scoreimage import draw_score
@@ -95,6 +96,7 @@ class PianoRoll:
         self._drawn: dict[str, object] = {}
         self._lamp = Lamp(self.look, self._canvas)
         self._cards = Cards(self.look, wall)
+        self._poll = PollCard(self.look)
         self._slate = Slate(self.look)
         self._spectrum = Spectrum(fps)
         self._meters = Meters(self.look)
@@ -156,6 +158,7 @@ class PianoRoll:
         self._compose_keyboard(view, lights)
         if scene is not None:
             self._cards.draw(self._sheet, scene, position_s, coming)
+            self._poll.draw(self._sheet)
         self._compose_footer(view)
         self._meters.draw(self._planes, level_db, self._spectrum.hear(sound))
         return self._planes.array.copy()
@@ -171,6 +174,10 @@ class PianoRoll:
     ) -> NDArray[np.uint8]:
         """Draw a frame as viewers see it, RGB uint8 [height, width, 3]; arguments as of `draw`."""
         return to_rgb(self.draw(scene, position_s, coming=coming, level_db=level_db, sound=sound))
+
+    def ask(self, ballot: Ballot | None) -> None:
+        """Show a poll from the next frame on, or none; may be called from another thread."""
+        self._poll.tell(ballot)
 
     def scroll_px(self, position_s: float) -> int:
         """Return how far the roll has moved since the piece began, in whole, even pixels."""
