@@ -19,9 +19,9 @@ from tests.faults.ear import Ear, Heard
 from tests.faults.table import Row, add
 
 # Pieces that overlap, so that what is silent is a fault; a short one first, so that there is soon something to hear.
-CUES = 40
+CUES = 100
 SETLIST = "version: 1\nshow: {title: Faults, ahead: 2}\ndefaults: {duration: 14s, candidates: 1}\ncues:\n" + "".join(
-    f"  - {{id: c{n}, name: Cue {n}, style: bach, instruments: [piano], seed: {n}, follow: {{hang: 1s}}}}\n"
+    f"  - {{id: c{n}, name: Cue {n}, style: bach, instruments: [piano], seed: {n}, follow: {{hang: -1s}}}}\n"
     for n in range(1, CUES + 1)
 )
 # After the fault is mended, so long nothing else may be heard of it.
