@@ -32,6 +32,7 @@ from conductor.cues.events import (
     Tick,
     Took,
     Unchanged,
+    Unheard,
     Voted,
 )
 from conductor.cues.rules import step
@@ -127,6 +128,7 @@ __all__ = [
     "Took",
     "Unchanged",
     "Undo",
+    "Unheard",
     "Verb",
     "Voted",
     "Wish",

@@ -117,6 +117,13 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard:
+    """A piece plays, and nothing is heard of it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Revised:
     """The player has a section of a changed piece; `final`: the last."""
 
@@ -138,4 +145,4 @@ class Unchanged:
 
 Composing = Progressed | Took | Missed
 Worker = ComposerUp | ComposerLost | PlayerUp | PlayerLost
-Event = Tick | Worker | Composing | Kept | Renewed | Voted | Began | Finished | Revised | Unchanged | Verb
+Event = Tick | Worker | Composing | Kept | Renewed | Voted | Began | Finished | Unheard | Revised | Unchanged | Verb

@@ -8,9 +8,9 @@ from conductor.cues.actions import ListOver, QueueUp
 from conductor.cues.changing import cut_s, said, tend
 from conductor.cues.composing import compose, recall
 from conductor.cues.draft import Draft
+from conductor.cues.ladder import by_itself, stand_in
 from conductor.cues.playing import fire
 from conductor.cues.slot import OVER, PLAYABLE, Phase, Slot
-from conductor.cues.state import State
 from conductor.cues.undoing import forget
 from conductor.setlist import Cue, Endless
 from conductor.setlist.values import MAX_SEED
@@ -28,6 +28,7 @@ def settle(draft: Draft) -> None:
     _draw(draft)
     recall(draft)
     compose(draft)
+    stand_in(draft)
     _arm(draft)
     _start(draft)
     _queue(draft)
@@ -88,10 +89,6 @@ def _arm(draft: Draft) -> None:
         draft.move(standby, phase=Phase.ARMED)
 
 
-def _by_itself(state: State, slot: Slot) -> bool:
-    return state.unattended or slot.cue.follow.kind != "hold"
-
-
 def _gap_s(slot: Slot) -> float:
     return -slot.cue.follow.hang_s if slot.cue.follow.kind == "hang" else GAP_S
 
@@ -101,7 +98,7 @@ def _start(draft: Draft) -> None:
     state, standby = draft.state, draft.state.standby
     if state.held or not state.player or state.fired or state.live or state.idle_s is None:
         return
-    if not standby or standby.phase is not Phase.ARMED or not _by_itself(state, standby):
+    if not standby or standby.phase is not Phase.ARMED or not by_itself(state, standby):
         return
     if standby.number in (state.queue or ()) and draft.now_s - state.idle_s < max(0.0, state.gap_s) + GRACE_S:
         return
@@ -119,7 +116,7 @@ def _queue(draft: Draft) -> None:
     gap_s = GAP_S
     earlier = state.live
     for slot in () if state.held or state.returning else state.upcoming:
-        if slot.phase not in PLAYABLE or not _by_itself(state, slot):
+        if slot.phase not in PLAYABLE or not by_itself(state, slot):
             break
         if numbers and _gap_s(slot) != gap_s:
             break

@@ -5,17 +5,23 @@ from __future__ import annotations
 from conductor.cues.actions import FadeNow, Forget, Give, Play
 from conductor.cues.changing import said
 from conductor.cues.draft import Draft
-from conductor.cues.slot import OVER, Phase, Slot
+from conductor.cues.slot import OVER, PLAYABLE, Phase, Slot
 
 GO_FADE_S = 0.8
 SKIP_FADE_S = 1.5
 # A start that was sent and did not happen is sent again after this time.
 REFIRE_S = 5.0
+# A piece that did not begin so often is not tried again.
+MISFIRES = 2
 
 
 def player(draft: Draft, *, up: bool, playing: int) -> None:
     """Note that the player came or went, and what it plays."""
+    starting = draft.state.numbered(draft.state.fired)
     draft.change(player=up, queue=None, fired=0, returning=0)
+    if starting and not up:
+        # It may have been too much for the player, and would be again.
+        _misfired(draft, starting)
     live = draft.state.live
     if live and (not playing or live.number != playing):
         air(draft, live, "cut short: the player was restarted")
@@ -102,5 +108,15 @@ def watch_playing(draft: Draft) -> None:
     if draft.state.fired and draft.now_s - draft.state.fired_s > REFIRE_S:
         slot = draft.state.numbered(draft.state.fired)
         if slot and slot.fading:
-            draft.move(slot, fading=False)
+            slot = draft.move(slot, fading=False)
         draft.change(fired=0, returning=0)
+        if slot:
+            _misfired(draft, slot)
+
+
+def _misfired(draft: Draft, slot: Slot) -> None:
+    """Note that a piece was to begin and did not; what fails again is left for the next."""
+    slot = draft.move(slot, misfires=slot.misfires + 1)
+    if slot.misfires >= MISFIRES and slot.phase in PLAYABLE:
+        draft.withdraw(slot)
+        draft.move(slot, phase=Phase.FAILED, number=0, reason=f"it did not begin, {slot.misfires} times")

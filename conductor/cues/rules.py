@@ -27,9 +27,11 @@ from conductor.cues.events import (
     Tick,
     Took,
     Unchanged,
+    Unheard,
     Voted,
 )
 from conductor.cues.following import settle
+from conductor.cues.ladder import unheard
 from conductor.cues.operating import obey
 from conductor.cues.playing import began, finished, player, watch_playing
 from conductor.cues.state import State
@@ -74,6 +76,8 @@ def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action,
             began(draft, number)
         case Finished(number):
             finished(draft, number)
+        case Unheard(number):
+            unheard(draft, number)
         case _:
             obey(draft, event)
     promote(draft)
