@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 WORKER = "player"
 AHEAD_S = 0.25
+_AHEAD_BLOCKS = int(AHEAD_S * SAMPLE_RATE) // BLOCK_SAMPLES
 # Further behind than this (the machine slept), the clock is set anew instead of running after it.
 _LOST_S = 2.0
 # After so many blocks the conductor is heard, at least.
@@ -63,6 +64,8 @@ class Player:
         self.desk = Desk(WORKER, self._obey)
         self._quit = asyncio.Event()
         self._next_levels = 0.0
+        # Blocks that came after their moment on air.
+        self._late = 0
 
     def quit(self) -> None:
         """Leave the loop of `run`."""
@@ -132,6 +135,7 @@ class Player:
                     started, anchor = now, self._skip()
                     continue
                 blocks = -(-behind // BLOCK_SAMPLES)
+                self._late += min(_BURST_BLOCKS, max(0, blocks - _AHEAD_BLOCKS))
             for _ in range(min(blocks, _BURST_BLOCKS)):
                 self._step()
             self._send_levels(now)
@@ -189,6 +193,7 @@ class Player:
                 integrated_lufs=round(master.meter.integrated_lufs, 2),
                 peak_dbtp=round(master.take_peak_dbtp(), 2),
                 voices=playout.orchestra.voices,
+                late=self._late,
             )
         )
 

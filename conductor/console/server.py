@@ -1,7 +1,7 @@
 """The console's server: one address for the page, what can be read, the verbs, events, and the programme.
 
-`reading`, `acting`, `setlistfile`, `events` and `login` are what it serves; `guard` looks at every request before
-they do; `static` holds the page, `whep` the programme.
+`reading`, `acting`, `setlistfile`, `sounds`, `events` and `login` are what it serves; `guard` looks at every request
+before they do; `static` holds the page, `whep` the programme.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from conductor.console.rates import Limits
 from conductor.console.reading import Reading
 from conductor.console.sessions import Sessions
 from conductor.console.setlistfile import SetlistFile
+from conductor.console.sounds import Sounds
 from conductor.console.static import page_routes
 from conductor.console.whep import Whep
 from conductor.errors import UsageError
+from conductor.observing.serving import Serving
 from conductor.show.show import Show
 
 LOG = logging.getLogger("conductor.console")
@@ -53,10 +55,13 @@ class Console:
         self._whep = Whep(show.crew.audience)
         self._guard = Guard(self._host, self._port, sessions, self._whep, limits or Limits(), now_s)
         self._events = Events(show, self._guard)
+        self._sounds = Sounds(show)
         self._rooms = (
             Login(self._guard, show.chronicle),
             Reading(show, self._events.stream),
+            Serving(show),
             SetlistFile(show, show.chronicle),
+            self._sounds,
             self._events,
             self._whep,
             # Last: any other name is a verb, or an unknown one.
@@ -101,6 +106,7 @@ class Console:
     async def stop(self) -> None:
         """Let all clients go and stop serving."""
         await self._events.stop()
+        await self._sounds.stop()
         if self._runner:
             await self._runner.cleanup()
         if self._run:

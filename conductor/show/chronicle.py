@@ -18,6 +18,10 @@ LOG = logging.getLogger("conductor.show.chronicle")
 class Chronicle:
     """Writes down what happens.
 
+    Attributes:
+        heard: whether anything was, yet.
+        logged: called with every event of the as-run log.
+
     Args:
         library: holds the as-run log.
         clock: wall time for the log; monotonic for the first sound.
@@ -32,6 +36,7 @@ class Chronicle:
         self._sample = sample
         self._begun_s = clock.monotonic_s()
         self.heard = False
+        self.logged: list[Callable[[str], None]] = []
 
     def time(self) -> str:
         """Return the time of day as the operator reads it."""
@@ -78,6 +83,8 @@ class Chronicle:
         sample: int | None = None,
     ) -> None:
         """Append to the as-run log; a log that cannot be written does not stop the show."""
+        for logged in self.logged:
+            logged(event)
         try:
             self._library.log(
                 event,

@@ -19,6 +19,9 @@ from conductor.cues import State, outline, step
 from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
+from conductor.observing.diary import Diary
+from conductor.observing.lookout import Lookout
+from conductor.observing.observed import Observed
 from conductor.operating.dispatcher import Dispatcher
 from conductor.operating.order import Order
 from conductor.operating.pending import Pending
@@ -76,8 +79,9 @@ class Show:
         self.changed: list[Callable[[], None]] = []
         # Counts what an operator would call a change: not the progress of composing.
         self.revision = 0
-        self.state: State = c.begin(setlist, seed=secrets.randbelow(2**31), unattended=options.fast)
         self._clock: Clock = clock or SystemClock()
+        clock_s = self._clock.wall().timestamp() - self._clock.monotonic_s()
+        self.state: State = c.begin(setlist, seed=secrets.randbelow(2**31), unattended=options.fast, clock_s=clock_s)
         self._events: deque[c.Event] = deque()
         self._busy = False
         self._lifetime = Lifetime()
@@ -85,7 +89,7 @@ class Show:
             run.path,
             commands or commands_of(options, run, setlist.loudness, setlist.patches, setlist.theme),
             bed=bed(),
-            on_message=lambda message: self.hearing.message(message),
+            on_message=self._heard,
             on_up=lambda name: self.hearing.up(name),
             on_down=lambda name, reason: self.hearing.down(name, reason),
             # As fast as it goes, nobody can play along.
@@ -95,6 +99,10 @@ class Show:
             publish=publication.message(options.publish),
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
+        # What is played as fast as it goes is heard by nobody.
+        diary = None if options.fast else Diary(options.data)
+        self.observed = Observed(diary, self._clock, lambda: self.state)
+        self.chronicle.logged.append(self.observed.tally.logged)
         self.script = Script(
             setlist,
             self.chronicle,
@@ -139,6 +147,10 @@ class Show:
                 self.library.remember(KEY, saved)
             except LibraryError as error:
                 LOG.error("%s", error)
+
+    def _heard(self, message: wire.Message) -> None:
+        self.observed.hear(message)
+        self.hearing.message(message)
 
     # --- the rules ---
 
@@ -217,6 +229,10 @@ class Show:
         """Ask the show to end: with a fade at first, at once when asked again."""
         self._lifetime.end()
 
+    def give_up(self, reason: str) -> None:
+        """End the show at once, as failed: whoever started it is to start it afresh."""
+        self._lifetime.fail(reason)
+
     async def run(self) -> None:
         """Run the show until it is over or asked to end.
 
@@ -230,7 +246,7 @@ class Show:
         try:
             await self._start()
             while not self._lifetime.ending.is_set():
-                self.event(c.Tick())
+                self.event(c.Tick(self._clock.wall().timestamp()))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._lifetime.ending.wait(), TICK_S)
         finally:
@@ -247,6 +263,7 @@ class Show:
         # The composer loads its weights meanwhile; the bed is heard without it.
         workers = self.crew.workers
         starting: set[asyncio.Task[Any]] = {asyncio.create_task(workers[name].start()) for name in ("feed", "player")}
+        self._lifetime.spawn(Lookout(self).follow())
         if not self.options.fast:
             self._lifetime.spawn(self.script.follow())
         for name in workers.keys() - {"feed", "player"}:

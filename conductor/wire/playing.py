@@ -182,6 +182,7 @@ class Levels(Message):
         momentary_lufs, integrated_lufs: EBU R128; -inf is sent as -120.
         peak_dbtp: true peak since the last message.
         voices: sounding voices.
+        late: blocks that were written after their moment, since the player began.
     """
 
     sample: int
@@ -191,3 +192,4 @@ class Levels(Message):
     integrated_lufs: float
     peak_dbtp: float
     voices: int
+    late: int = 0
