@@ -63,6 +63,8 @@ def save(state: State, takes: Mapping[str, Take], setlist: Setlist, revision: in
         **plans,
         "cues": cues.plain,
         "revision": revision,
+        # What is long over is in no slot any more, and must not begin again.
+        "written": list(written),
     }
 
 
@@ -114,7 +116,9 @@ def restore(fresh: State, saved: Mapping[str, Any], library: Library) -> tuple[S
     plans: dict[str, Any] = {
         name: tuple(_planned(plan, cues) for plan in saved.get(name, ())) for name in ("undo", "redo")
     }
-    return replace(fresh, slots=(*slots, *rest.values()), **counters, **plans), takes
+    over = set(saved.get("written", ()))
+    new = [slot for slot in rest.values() if slot.cue.id not in over]
+    return replace(fresh, slots=(*slots, *new), **counters, **plans), takes
 
 
 def _as_it_was(slot: Slot, phase: Phase, library: Library, takes: dict[str, Take]) -> Slot:
