@@ -10,7 +10,9 @@ from conductor.cues.verbs import Verb
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed."""
+    """Time has passed; `wall_s`: to this time of day, in seconds since 1970."""
+
+    wall_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import random
-
 from conductor.cues.actions import ListOver, QueueUp
 from conductor.cues.changing import cut_s, said, tend
 from conductor.cues.composing import compose, recall
 from conductor.cues.draft import Draft
+from conductor.cues.drawing import draw_ahead
 from conductor.cues.ladder import by_itself, stand_in
 from conductor.cues.playing import fire
 from conductor.cues.slot import OVER, PLAYABLE, Phase, Slot
 from conductor.cues.undoing import forget
-from conductor.setlist import Cue, Endless
-from conductor.setlist.values import MAX_SEED
+from conductor.radio.drawing import GAP_S
 
-GAP_S = 1.0
 # How much later than its gap a queued piece may begin before it is started by hand.
 GRACE_S = 2.0
 # Past cues kept in the state; the as-run log keeps them all.
@@ -40,39 +37,8 @@ def settle(draft: Draft) -> None:
         draft.do(ListOver())
 
 
-def draw(endless: Endless, seed: int, index: int, prefer: str | None = None) -> Cue:
-    """Return the cue that is drawn at a place (1 and up), of a style that is preferred; the same for the same seed."""
-    # A text seeds it, so that neighbouring seeds and places have nothing in common.
-    rng = random.Random(f"{seed}/{index}")
-    names = [name for name, _ in endless.styles]
-    style = rng.choices(names, [weight for _, weight in endless.styles])[0]
-    style = prefer or style
-    return Cue(
-        id=f"endless-{index}",
-        number=f"E{index}",
-        name=f"{style.title()} No. {index}",
-        style=style,
-        instruments=endless.instruments,
-        seed=rng.randint(0, MAX_SEED),
-        duration_s=endless.duration_s,
-        candidates=endless.candidates,
-        controls=endless.controls,
-        bank=endless.bank,
-        variants=endless.variants,
-        expression=endless.expression,
-        drawn=True,
-    )
-
-
 def _draw(draft: Draft) -> None:
-    endless = draft.state.endless if draft.state.endless_on else None
-    while endless and len(draft.state.upcoming) < draft.state.ahead:
-        index = draft.state.drawn + 1
-        cue = draw(endless, draft.state.endless_seed, index)
-        draft.change(drawn=index)
-        # Somebody may have called a cue of his own so.
-        if draft.state.find(cue.id) is None:
-            draft.change(slots=(*draft.state.slots, Slot(cue, drawn=index)))
+    draw_ahead(draft)
     past = [s for s in draft.state.slots if s.phase in OVER]
     if len(past) > PAST_KEPT:
         old = {s.cue.id for s in past[:-PAST_KEPT]}

@@ -91,7 +91,8 @@ def began(draft: Draft, number: int) -> None:
         place = queue.index(number) + 1
         queue, cuts = queue[place:], said(cuts[place:])
     fired = 0 if draft.state.fired == number else draft.state.fired
-    draft.change(idle_s=None, queue=queue, cuts=cuts, fired=fired, panicked=draft.state.panicked and ends)
+    panicked = draft.state.panicked and ends
+    draft.change(idle_s=None, began_s=draft.now_s, queue=queue, cuts=cuts, fired=fired, panicked=panicked)
     # What is over or live stays before what is to come.
     draft.change(slots=(*draft.state.past, *draft.state.upcoming))
 

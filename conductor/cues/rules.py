@@ -11,6 +11,7 @@ from conductor.cues.actions import Action
 from conductor.cues.changing import changed
 from conductor.cues.composing import composer, heard, kept, watch_composing
 from conductor.cues.draft import Draft
+from conductor.cues.drawing import tell_time
 from conductor.cues.events import (
     Began,
     ComposerLost,
@@ -51,7 +52,9 @@ def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action,
     """
     draft = Draft(state, now_s)
     match event:
-        case Tick():
+        case Tick(wall_s):
+            if wall_s is not None:
+                tell_time(draft, wall_s)
             watch_composing(draft)
             watch_playing(draft)
         case ComposerUp() | ComposerLost():

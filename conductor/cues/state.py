@@ -75,6 +75,8 @@ class State:
     Attributes:
         slots: past, present and coming cues, in the order of playing.
         endless, endless_seed, drawn: what is drawn when the list is over, and how many were.
+        draws_at_s: when the next that is drawn is expected on air, by plan, in seconds since 1970; None: no plan yet.
+        clock_s: what the time of day, in seconds since 1970, is ahead of monotonic time.
         endless_on: whether it is drawn at all.
         ahead: pieces composed before their moment.
         unattended: nobody says GO and nothing is drawn (`--fast`).
@@ -86,6 +88,7 @@ class State:
         returning: number of the live piece that is to come again once it is off: its GO was undone.
         kept: number of the latest piece that has been; the player has it still.
         idle_s: monotonic time since when nothing is live; None while something is.
+        began_s: monotonic time at which what is live began; None: nobody was there.
         rest_s: monotonic time before which no composing starts (after a failure).
         next_number, next_order, next_change: the next unused number of a piece in the player, of a
             request, of a change.
@@ -99,6 +102,8 @@ class State:
     endless: Endless | None = None
     endless_seed: int = 0
     drawn: int = 0
+    draws_at_s: float | None = None
+    clock_s: float = 0.0
     endless_on: bool = True
     ahead: int = 2
     unattended: bool = False
@@ -113,6 +118,7 @@ class State:
     returning: int = 0
     kept: int = 0
     idle_s: float | None = 0.0
+    began_s: float | None = None
     rest_s: float = 0.0
     next_number: int = 1
     next_order: int = 1
@@ -171,13 +177,14 @@ def outline(state: State) -> tuple[object, ...]:
     return (slots, switches, state.fired, state.undo, state.redo)
 
 
-def begin(setlist: Setlist, *, seed: int = 0, unattended: bool = False) -> State:
+def begin(setlist: Setlist, *, seed: int = 0, unattended: bool = False, clock_s: float = 0.0) -> State:
     """Return the state before anything happened.
 
     Args:
         setlist: the checked setlist.
         seed: for the endless part where the setlist gives none.
         unattended: cues with `hold` start by themselves; nothing is drawn.
+        clock_s: as of `State`.
     """
     own = setlist.endless.seed if setlist.endless else None
     return State(
@@ -186,4 +193,5 @@ def begin(setlist: Setlist, *, seed: int = 0, unattended: bool = False) -> State
         endless_seed=seed if own is None else own,
         ahead=setlist.ahead,
         unattended=unattended,
+        clock_s=clock_s,
     )

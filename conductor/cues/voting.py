@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conductor.cues.draft import Draft
+from conductor.cues.drawing import draw_one
 from conductor.cues.events import Voted
-from conductor.cues.following import draw
 from conductor.cues.slot import PLAYABLE, Phase, Slot
 
 CHOSEN = "chosen by the audience"
@@ -23,11 +23,7 @@ def voted(draft: Draft, event: Voted) -> None:
         return
     if not state.endless or not state.endless_on:
         return
-    index = state.drawn + 1
-    cue = draw(state.endless, state.endless_seed, index, prefer=event.style)
-    draft.change(drawn=index)
-    if draft.state.find(cue.id) is None:
-        draft.change(slots=(*draft.state.slots, Slot(cue, drawn=index, voted=True)))
+    draw_one(draft, prefer=event.style, voted=True)
 
 
 def _restyle(draft: Draft, slot: Slot | None, style: str) -> None:

@@ -105,7 +105,7 @@ def with_fields(cue: Cue, fields: Fields) -> Cue:
 
 def differing(one: Cue, other: Cue) -> tuple[str, ...]:
     """Return the names of the fields, controls one by one, in which two cues differ."""
-    own = [n for n in Cue.__dataclass_fields__ if n not in ("id", "drawn", "controls")]
+    own = [n for n in Cue.__dataclass_fields__ if n not in ("id", "drawn", "ident", "controls")]
     names = (*own, *(f"controls.{n}" for n in Controls.__dataclass_fields__))
     return tuple(n for n in names if field_of(one, n) != field_of(other, n))
 

@@ -9,6 +9,7 @@ from typing import Any
 from conductor.osc.plan import OscPlan
 from conductor.setlist.players import Variants
 from conductor.setlist.values import AUTO, DEFAULT_DURATION_S, Follow
+from conductor.radio.plan import Radio
 from model.composing.blend import Style, plain_style, style_of
 from model.composing.course import Course, density_of, energy_of
 from model.composing.prompt import Prompt
@@ -80,6 +81,7 @@ class Cue:
         drawn: whether the endless part drew it, in place of a person.
     """
 
+        ident: what the station says of itself on a card, while it plays; empty: nothing.
     id: str
     number: str
     name: str
@@ -102,6 +104,7 @@ class Cue:
     drawn: bool = False
 
     def prompt(self, seed: int) -> Prompt:
+    ident: str = ""
         """Return what the composer is asked for."""
         return Prompt(
             style=self.style,
@@ -151,6 +154,7 @@ class Endless:
     """
 
     styles: tuple[tuple[str, float], ...]
+        radio: how they are drawn.
     instruments: tuple[str, ...] = ()
     duration_s: float = DEFAULT_DURATION_S
     candidates: int = 4
@@ -163,6 +167,7 @@ class Endless:
 
 @dataclass(frozen=True, slots=True)
 class Setlist:
+    radio: Radio = field(default=Radio())
     """A checked setlist.
 
     Attributes:

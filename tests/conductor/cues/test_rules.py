@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conductor import cues as c
 from conductor.cues import Phase
 from conductor.cues.composing import RETRIES, STALL_S, attempt_seed
-from conductor.cues.following import draw
+from conductor.radio.drawing import draw
 from conductor.setlist import Endless
 from tests.conductor.cues.stage import stage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conductor import cues as c
-from conductor.cues.following import draw
+from conductor.radio.drawing import draw
 from conductor.setlist import Endless
 from tests.conductor.cues.stage import Stage, stage
 
