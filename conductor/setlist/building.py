@@ -6,7 +6,9 @@ import re
 import zlib
 from pathlib import Path
 
+from conductor.chat.poll import Asking
 from conductor.controllers.shelf import find_map
+from conductor.setlist.audience import chat_of, poll_of
 from conductor.setlist.banks import bank_of
 from conductor.setlist.look import theme_of
 from conductor.setlist.obsparts import obs_of
@@ -50,6 +52,7 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
     """
     taken = {cue.id for cue in parts.cues if cue.id}
     cues: list[Cue] = []
+    polls: list[Asking] = []
     for index, part in enumerate(parts.cues, start=1):
         style = part.style if "style" in part.model_fields_set else parts.defaults.style
         name = part.name or (str(style) if style else "Untitled").replace("_", " ").title()
@@ -59,6 +62,8 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
         taken.add(cue_id)
         # No seed given: one of its own that is the same at every start.
         seed = zlib.crc32(f"{parts.show.title}/{cue_id}".encode()) % MAX_SEED if part.seed is None else part.seed
+        if part.poll:
+            polls.append(Asking(cue_id, tuple(part.poll.styles), part.poll.seconds))
         prompt = part.prompt or PromptPart.model_construct()
         follow = part.follow or parts.defaults.follow
         if index == 1 and follow.kind == "morph":
@@ -98,6 +103,7 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
             bank=_bank(wish.sound, parts, path),
             variants=variants_of(parts.sound.variants, wish.sound.variants if wish.sound else None),
             expression=parts.defaults.expression if wish.expression is None else wish.expression,
+            poll=poll_of(wish.poll),
         )
     loudness = (parts.show.loudness.lufs, parts.show.loudness.dbtp)
     watching = watching_of(parts.webrtc, path.parent)
@@ -107,7 +113,7 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
     obs, controllers = obs_of(parts.obs), tuple(find_map(name, path.parent) for name in parts.controllers)
     return Setlist(
         title, tuple(cues), endless, ahead, path, midi, loudness, watching, stream, patches, obs, theme, controllers,
-        osc_of(parts.osc),
+        osc_of(parts.osc), chat=chat_of(parts.chat, path.parent), polls=tuple(polls),
     )  # fmt: skip
 
 

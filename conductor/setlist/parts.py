@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from conductor.setlist.audience import ChatPart, CuePollPart, PollPart
 from conductor.setlist.obsparts import CueObsPart, ObsPart
 from conductor.setlist.oscpart import OscPart
 from conductor.setlist.outputs import DestinationPart, Destinations
@@ -119,6 +120,7 @@ class CuePart(ControlsPart):
     sound: SoundPart | None = None
     expression: Expression | None = None
     notes: str = ""
+    poll: CuePollPart | None = None
 
 
 class EndlessPart(ControlsPart):
@@ -131,7 +133,7 @@ class EndlessPart(ControlsPart):
     sound: SoundPart | None = None
     expression: Expression | None = None
     seed: Seed | None = None
-    poll: Any = None
+    poll: PollPart | None = None
 
 
 class MidiPart(Part):
@@ -158,6 +160,7 @@ class SetlistPart(Part):
     webrtc: WebrtcPart | None = None
     stream: Destinations = Field(default=[])
     osc: OscPart | None = None
+    chat: ChatPart | None = None
     controllers: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(max_length=16)] = Field(default=[])
 
 
@@ -174,6 +177,9 @@ PARTS: dict[str, type[Part]] = {
     "endless": EndlessPart,
     "midi": MidiPart,
     "osc": OscPart,
+    "chat": ChatPart,
+    "poll": PollPart,
+    "token": PasswordPart,
     "webrtc": WebrtcPart,
     "stream": DestinationPart,
     "turn": TurnPart,

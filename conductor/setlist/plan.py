@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from conductor.chat.plan import ChatPlan, PollPlan
+from conductor.chat.poll import Asking
 from conductor.osc.plan import OscPlan
 from conductor.setlist.players import Variants
 from conductor.setlist.values import AUTO, DEFAULT_DURATION_S, Follow
@@ -150,6 +152,7 @@ class Endless:
         candidates: takes a piece is chosen from.
         controls: as in `Cue`.
         seed: of the drawing; None: another order at every start.
+        poll: when the audience is asked for a style; None: never by itself.
         bank, variants, expression: as in `Cue`.
     """
 
@@ -160,6 +163,7 @@ class Endless:
     candidates: int = 4
     controls: Controls = Controls()
     seed: int | None = None
+    poll: PollPlan | None = None
     bank: str = SYNTH
     variants: Variants = ()
     expression: bool = True
@@ -182,6 +186,8 @@ class Setlist:
         theme: of the picture: one that comes with the program, or the path of its file.
         controllers: maps of the MIDI controllers it is led by.
         osc: where show controllers that speak OSC are heard; None: nowhere.
+        chat: where the audience is read; None: nowhere.
+        polls: cues whose style the audience chooses.
     """
 
     title: str
@@ -199,6 +205,8 @@ class Setlist:
     theme: str = DEFAULT
     controllers: tuple[Path, ...] = ()
     osc: OscPlan | None = None
+    chat: ChatPlan | None = None
+    polls: tuple[Asking, ...] = ()
 
     @property
     def banks(self) -> list[str]:
