@@ -73,6 +73,7 @@ _SCHEMAS: dict[str, Schema] = {
     "Notes": _object({
         "duration_s": _NUMBER, "tempi": _list(_list(_NUMBER)), "instruments": _LINES, "notes": _list(_list(_NUMBER)),
     }),
+    "Waiting": _object({"ok": {"const": True}, "fraction": _NUMBER}),
     "Verbs": _object({
         "verbs": _list(_object({"name": _TEXT, "summary": _TEXT, "role": _TEXT, "schema": _object({})})),
     }),
@@ -149,6 +150,13 @@ def _file(summary: str, kind: str) -> Schema:
     return {"summary": summary, "tags": ["reading"], "parameters": [_PIECE_ID], "responses": _answers(done, 404)}
 
 
+def _sound() -> Schema:
+    operation = _file("The sound file of a piece, played by the orchestra of the show.", "audio/wav")
+    waiting = {"description": "it is being played: ask again", "content": _json("Waiting")}
+    responses = {"202": waiting, "503": {"$ref": "#/components/responses/503"}}
+    return {**operation, "responses": {**operation["responses"], **responses}}
+
+
 _PIECE_ID: Schema = {
     "name": "piece", "in": "path", "required": True, "description": "number of a piece",
     "schema": {"type": "integer", "minimum": 0, "maximum": 999_999_999_999},
@@ -189,6 +197,7 @@ def document() -> Schema:
         "/api/pieces": {"get": _reading("The latest pieces.", "Pieces", _count(500))},
         "/api/pieces/{piece}": {"get": _reading("A piece.", "Piece", _PIECE_ID, refused=(404,))},
         "/api/pieces/{piece}.mid": {"get": _file("The MIDI file of a piece.", "audio/midi")},
+        "/api/pieces/{piece}.wav": {"get": _sound()},
         "/api/pieces/{piece}/notes": {"get": _reading("The notes of a piece.", "Notes", _PIECE_ID, refused=(404,))},
         "/api/verbs": {"get": _reading("What can be said.", "Verbs")},
         "/api/me": {"get": _reading("Who asks, and what they may.", "Me")},

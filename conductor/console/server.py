@@ -26,7 +26,6 @@ from conductor.console.sounds import Sounds
 from conductor.console.static import page_routes
 from conductor.console.whep import Whep
 from conductor.errors import UsageError
-from conductor.observing.serving import Serving
 from conductor.show.show import Show
 
 LOG = logging.getLogger("conductor.console")
@@ -59,7 +58,6 @@ class Console:
         self._rooms = (
             Login(self._guard, show.chronicle),
             Reading(show, self._events.stream),
-            Serving(show),
             SetlistFile(show, show.chronicle),
             self._sounds,
             self._events,
