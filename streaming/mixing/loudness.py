@@ -81,7 +81,8 @@ class BlockFilter:
         # For many blocks at once, which only a meter asks for, half the digits do.
         self._short_rows = self._rows.astype(np.float32)
         self._order = order
-        self._leaps = powers[size]
+        self._leap = powers[size]
+        self._leaps: dict[int, Array] = {}
 
     def process(self, block: Array) -> Array:
         """Return the filtered block, float64 [256, channels]."""
@@ -105,12 +106,23 @@ class BlockFilter:
         # The state each block leaves behind if it began from rest; then what the blocks before it add.
         rows = self._short_rows
         alone = (rows[size:, :size] @ wide[:size].reshape(size, -1)).reshape(self._order, count, channels)
-        state = self._seen[size:]
-        for index in range(count):
-            wide[size:, index] = state
-            state = self._leaps @ state + alone[:, index]
-        self._seen[size:] = state
+        states = self._states(count) @ np.concatenate([self._seen[size:], *alone.transpose(1, 0, 2)])
+        wide[size:] = states[: -self._order].reshape(count, self._order, channels).transpose(1, 0, 2)
+        self._seen[size:] = states[-self._order :]
         return (rows[:size] @ wide.reshape(size + self._order, -1)).reshape(size, count, channels)
+
+    def _states(self, count: int) -> Array:
+        """Return what leads from a state, and what each block adds to it, to the state before each and after all."""
+        found = self._leaps.get(count)
+        if found is None:
+            powers = [np.eye(self._order)]
+            for _ in range(count):
+                powers.append(powers[-1] @ self._leap)
+            none = np.zeros_like(self._leap)
+            # After n blocks: the first state n leaps on, and what block k left behind n - k leaps on.
+            rows = [[powers[n - k] if k <= n else none for k in range(count + 1)] for n in range(count + 1)]
+            found = self._leaps[count] = np.block(rows)
+        return found
 
     def forget(self) -> None:
         """Begin again from rest: a state that dies away for ever ends in numbers that are slow to reckon with."""

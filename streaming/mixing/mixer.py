@@ -31,16 +31,15 @@ _MEAN = np.full(BLOCK_SAMPLES, 1.0 / BLOCK_SAMPLES)
 # Under -180 dBFS there is nothing, and what goes on for ever in ever smaller numbers is slow to reckon with.
 _NOTHING = 1e-9
 _SETTLED = 1e-6
-_ZERO = np.zeros(2)
+_ZERO = np.zeros((2, 1))
 ALARM_LUFS = -50.0
 ALARM_S = 5.0
 _MOVE_BLOCKS = 16
 # The curve between the last samples of a block is known only with the next: their gain is there early.
 _EDGE_SAMPLES = 16
-_LIMIT_RAMP = np.minimum(1.0, np.arange(BLOCK_SAMPLES) / (BLOCK_SAMPLES - _EDGE_SAMPLES))[:, None]
-_RAMP = (np.arange(BLOCK_SAMPLES, dtype=np.float32) / BLOCK_SAMPLES)[:, None]
-# From what is at the edges of a block, the line between them.
-_LINE = np.concatenate([1.0 - _RAMP, _RAMP], axis=1, dtype=np.float64)
+_LIMIT_RAMP = np.minimum(1.0, np.arange(BLOCK_SAMPLES) / (BLOCK_SAMPLES - _EDGE_SAMPLES))
+_RAMP = np.arange(BLOCK_SAMPLES, dtype=np.float32) / BLOCK_SAMPLES
+_LINE = _RAMP.astype(np.float64)
 
 
 class Master:
@@ -59,6 +58,7 @@ class Master:
 
     def __init__(self, *, seed: int = 0, dbtp: float = CEILING_DBTP) -> None:
         self._ceiling = 10 ** ((dbtp - _MARGIN_DB) / 20)
+        # Inside, the channels are rows: what goes on in a channel lies side by side, and numpy takes it in one go.
         self._rooms = [Room(shape, seed=seed) for shape in ROOMS]
         self._mix = self._towards = mix_matrix(DEFAULT_ROOM)
         self._moving = 0
@@ -69,7 +69,7 @@ class Master:
         self.mixed = np.zeros((BLOCK_SAMPLES, 2), np.float32)
         self.returned: NDArray[np.float32] | None = None
         self._quiet_s = 0.0
-        self._pending = np.zeros((BLOCK_SAMPLES, 2))
+        self._pending = np.zeros((2, BLOCK_SAMPLES))
         self._pending_peak = 0.0
         self._limit = 1.0
         self._peak = 0.0
@@ -117,19 +117,21 @@ class Master:
             # Before the rooms and the filters, which would never forget it.
             log.warning("the mix held what is not a number; a block is muted")
             sent = np.zeros_like(sent)
-        self.returned = self._return(sent)
-        self.mixed = sent[:, :2] if self.returned is None else sent[:, :2] + self.returned
-        out = self._limited(self._centred(self.mixed.astype(np.float64)))
-        if self.meter.process(out):
+        returned = self._return(sent)
+        mixed = sent[:2] if returned is None else sent[:2] + returned
+        self.returned, self.mixed = None if returned is None else returned.T, mixed.T
+        out = self._limited(self._centred(mixed.astype(np.float64)))
+        if self.meter.process(out.T):
             self._watch(expected)
-        return out.astype(np.float32)
+        return out.T.astype(np.float32, order="C")
 
     def _sent(self, stems: NDArray[np.float32]) -> NDArray[np.float32]:
-        sent = stems @ self._mix
+        """Return what goes to the ears and into the rooms, float32 [2 + 2 x rooms, 256]."""
+        sent = self._mix.T @ stems.T
         if self._moving:
             # Along a line through all blocks of the move.
             part = (self._towards - self._mix) / np.float32(self._moving)
-            sent += (stems @ part) * _RAMP
+            sent += (part.T @ stems.T) * _RAMP
             self._mix = self._mix + part
             self._moving -= 1
             if not self._moving:
@@ -139,9 +141,9 @@ class Master:
     def _return(self, sent: NDArray[np.float32]) -> NDArray[np.float32] | None:
         total: NDArray[np.float32] | None = None
         for index, room in enumerate(self._rooms):
-            given = room.process(sent[:, 2 + 2 * index : 4 + 2 * index])
+            given = room.process(sent[2 + 2 * index : 4 + 2 * index].T)
             if given is not None:
-                total = given if total is None else total + given
+                total = given.T if total is None else total + given.T
         return total
 
     def _centred(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,8 +154,8 @@ class Master:
             block[:] = 0.0
             return block
         # The line is that of the block before: nothing is heard ahead of its time.
-        self._constants = now, now + _DRIFT * (_MEAN @ block - now)
-        block -= _LINE @ np.array((before, now))
+        self._constants = now, now + _DRIFT * ((block @ _MEAN)[:, None] - now)
+        block -= before + (now - before) * _LINE
         return block
 
     def _limited(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,7 +163,7 @@ class Master:
 
         The gain is a line from block edge to block edge; an edge obeys the peaks on both its sides.
         """
-        peak = self._true_peak.process(block, min(self._ceiling, self._peak))
+        peak = self._true_peak.process(block.T, min(self._ceiling, self._peak))
         recovered = 1 - (1 - self._limit) * _RELEASE
         if recovered > _RECOVERED:
             recovered = 1.0

@@ -133,6 +133,10 @@ def _walls(shape: RoomShape, size: int, rng: np.random.Generator) -> NDArray[np.
     return out
 
 
+# Of a part of an answer, the highest frequencies that give less than this of all its power are left out.
+_UNHEARD = 1e-9
+
+
 class _Convolver:
     """Convolves some channels into two in equal parts; late by one part; at rest where nothing comes in."""
 
@@ -145,8 +149,10 @@ class _Convolver:
         padded[:, :, :length] = answer
         spectra = np.fft.rfft(padded.reshape(sources, 2, parts, self._part), 2 * self._part).transpose(2, 0, 1, 3)
         bins = self._part + 1
+        # What comes of `norm="forward"` is so much less; both are powers of two, so that nothing is lost.
+        spectra *= 2 * self._part
         # Of each part, [sources, ears, frequencies]; of each place of the history, [sources, 1, frequencies].
-        self._answers = list(np.ascontiguousarray(spectra, np.complex64))
+        self._answers = _heard(spectra)
         self._history = [np.zeros((sources, 1, bins), np.complex64) for _ in range(parts)]
         self._mixed = np.zeros((sources, 2, bins), np.complex64)
         self._product = np.zeros((sources, 2, bins), np.complex64)
@@ -189,8 +195,9 @@ class _Convolver:
             self._waves[0][:] = 0
             return
         self._at = (self._at - 1) % self._parts
+        # Only with this norm is it reckoned in single precision: in double it would take more than twice as long.
         # numpy's types know of its single precision only half.
-        np.fft.rfft(self._input[:, None], out=self._history[self._at])  # type: ignore[arg-type]
+        np.fft.rfft(self._input[:, None], norm="forward", out=self._history[self._at])  # type: ignore[arg-type]
         self._add(0, 1, self._at)
         mixed = self._mixed[0] if len(self._mixed) == 1 else np.add(self._mixed[0], self._mixed[1])
         np.fft.irfft(mixed, 2 * self._part, out=self._waves[0])  # type: ignore[arg-type]
@@ -200,8 +207,23 @@ class _Convolver:
     def _add(self, first: int, last: int, newest: int) -> None:
         """Add what some parts of the answer give, the newest input being at a place of the history."""
         for part in range(first, last):
-            np.multiply(self._history[(newest + part) % self._parts], self._answers[part], out=self._product)
-            np.add(self._mixed, self._product, out=self._mixed)
+            answer = self._answers[part]
+            bins = answer.shape[-1]
+            product, mixed = self._product[..., :bins], self._mixed[..., :bins]
+            np.multiply(self._history[(newest + part) % self._parts][..., :bins], answer, out=product)
+            np.add(mixed, product, out=mixed)
+
+
+def _heard(spectra: NDArray[np.complex128]) -> list[NDArray[np.complex64]]:
+    """Return each part up to the highest frequency that is heard of it: air and walls swallow the high ones first.
+
+    Args:
+        spectra: [parts, sources, ears, frequencies].
+    """
+    power = np.square(np.abs(spectra)).sum(axis=(1, 2))
+    above = np.cumsum(power[:, ::-1], axis=1)[:, ::-1]
+    bins = np.maximum(1, (above > _UNHEARD * power.sum()).sum(axis=1))
+    return [np.ascontiguousarray(part[..., :count], np.complex64) for part, count in zip(spectra, bins, strict=True)]
 
 
 class Room:
@@ -232,6 +254,6 @@ class Room:
         if self._idle and not sends.any():
             return None
         sides = sends.T
-        out = self._head.process(sides) + self._tail.process(sides.sum(axis=0, keepdims=True))
+        out = self._head.process(sides) + self._tail.process(sides[:1] + sides[1:])
         self._idle = self._head.rests and self._tail.rests
         return out.T

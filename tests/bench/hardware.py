@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from tests.bench.bench_compose import processor
+
+# Of a red test so many lines are told.
+TOLD_LINES = 12
 
 
 def facts(threads: int) -> dict[str, Any]:
@@ -43,6 +47,23 @@ def described(threads: int) -> str:
 
 
 def green(tests: Sequence[str]) -> bool:
-    """Return whether some test files pass; a figure of something broken is worth nothing."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", *tests]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    """Return whether some test files pass; a figure of something broken is worth nothing.
+
+    What a red one said goes to stderr: its last lines, and how to see the rest.
+
+    Args:
+        tests: files, from the folder of the sources on.
+    """
+    # Wherever the benchmark was started: of the sources that it measures, and by them.
+    sources = Path(__file__).resolve().parents[2]
+    path = os.pathsep.join(filter(None, [str(sources), os.environ.get("PYTHONPATH", "")]))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *tests]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=sources, env={**os.environ, "PYTHONPATH": path}
+    )
+    if done.returncode:
+        said = [line for line in done.stdout.splitlines() if line.startswith(("E ", "FAILED", "ERROR"))]
+        for line in (said or done.stdout.splitlines() or done.stderr.splitlines())[-TOLD_LINES:]:
+            print(line, file=sys.stderr)
+        print(f"to see it whole: cd {sources}; {' '.join(command)}", file=sys.stderr)
+    return done.returncode == 0

@@ -36,7 +36,10 @@ def test_a_room_is_the_convolution_with_its_impulse(shape: RoomShape) -> None:
             expected[:, at : at + answer.shape[2]] += sends[at, side] * answer[side]
     # The way to the first wall and back.
     late = shape.head_blocks * BLOCK_SAMPLES
-    np.testing.assert_allclose(out[late:], expected[:, : len(sends) - late].T, atol=1e-5)
+    wanted = expected[:, : len(sends) - late].T
+    np.testing.assert_allclose(out[late:], wanted, atol=4e-5)
+    # The highest frequencies of what comes late are left out where they are 80 dB under the whole.
+    assert np.square(out[late:] - wanted).mean() < 1e-8 * np.square(wanted).mean()
 
 
 @every_room
