@@ -9,9 +9,9 @@ from typing import Any
 from conductor.chat.plan import ChatPlan, PollPlan
 from conductor.chat.poll import Asking
 from conductor.osc.plan import OscPlan
+from conductor.radio.plan import Radio
 from conductor.setlist.players import Variants
 from conductor.setlist.values import AUTO, DEFAULT_DURATION_S, Follow
-from conductor.radio.plan import Radio
 from model.composing.blend import Style, plain_style, style_of
 from model.composing.course import Course, density_of, energy_of
 from model.composing.prompt import Prompt
@@ -81,9 +81,9 @@ class Cue:
         expression: whether it is played as people would, or exactly as written.
         notes: for the operator.
         drawn: whether the endless part drew it, in place of a person.
+        ident: what the station says of itself on a card, while it plays; empty: nothing.
     """
 
-        ident: what the station says of itself on a card, while it plays; empty: nothing.
     id: str
     number: str
     name: str
@@ -104,9 +104,9 @@ class Cue:
     expression: bool = True
     notes: str = ""
     drawn: bool = False
+    ident: str = ""
 
     def prompt(self, seed: int) -> Prompt:
-    ident: str = ""
         """Return what the composer is asked for."""
         return Prompt(
             style=self.style,
@@ -154,10 +154,10 @@ class Endless:
         seed: of the drawing; None: another order at every start.
         poll: when the audience is asked for a style; None: never by itself.
         bank, variants, expression: as in `Cue`.
+        radio: how they are drawn.
     """
 
     styles: tuple[tuple[str, float], ...]
-        radio: how they are drawn.
     instruments: tuple[str, ...] = ()
     duration_s: float = DEFAULT_DURATION_S
     candidates: int = 4
@@ -167,11 +167,11 @@ class Endless:
     bank: str = SYNTH
     variants: Variants = ()
     expression: bool = True
+    radio: Radio = field(default=Radio())
 
 
 @dataclass(frozen=True, slots=True)
 class Setlist:
-    radio: Radio = field(default=Radio())
     """A checked setlist.
 
     Attributes:
