@@ -17,6 +17,8 @@ OWN_PACKAGES = ("conductor", "model", "kernels", "streaming")
 COMMAND_MODULES = (
     "show",
     "ctl",
+    "status",
+    "report",
     "operators",
     "composing",
     "music",

@@ -201,15 +201,7 @@ class RunFolder:
     """
 
     def __init__(self, data: Path) -> None:
-        name = "conductor-" + hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:10]
-        parent = Path(os.environ.get("XDG_RUNTIME_DIR") or "/dev/shm")
-        if not (parent.is_dir() and os.access(parent, os.W_OK)):
-            parent = Path(tempfile.gettempdir())
-        if parent.name in ("shm", "tmp"):
-            name += f"-{os.getuid()}"
-        self.path = parent / name
-        if len(str(self.path / "composer.sock")) > MAX_SOCKET_PATH:
-            self.path = Path("/tmp") / name
+        self.path = run_folder_of(data)
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
             if self.path.stat().st_uid != os.getuid():
@@ -240,6 +232,22 @@ class RunFolder:
             path.unlink(missing_ok=True)
         self.path.rmdir()
         self._lock.close()
+
+
+def run_folder_of(data: Path) -> Path:
+    """Return where the run folder of a show is, or would be.
+
+    Args:
+        data: the show's data folder.
+    """
+    name = "conductor-" + hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:10]
+    parent = Path(os.environ.get("XDG_RUNTIME_DIR") or "/dev/shm")
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        parent = Path(tempfile.gettempdir())
+    if parent.name in ("shm", "tmp"):
+        name += f"-{os.getuid()}"
+    path = parent / name
+    return Path("/tmp") / name if len(str(path / "composer.sock")) > MAX_SOCKET_PATH else path
 
 
 def run_folders() -> list[Path]:
