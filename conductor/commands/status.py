@@ -46,10 +46,7 @@ def run_status(args: argparse.Namespace) -> int:
     """Tell how the show is, once or again and again."""
     while True:
         told, code = _look(args)
-        if args.json:
-            text = json.dumps(told, ensure_ascii=False, indent=None if args.watch else 2)
-        else:
-            text = shown(told)
+        text = json.dumps(told, ensure_ascii=False, indent=None if args.watch else 2) if args.json else shown(told)
         if args.watch and not args.json and sys.stdout.isatty():
             # From the top, without a flicker: what was longer before is wiped away.
             text = "\x1b[H" + "".join(f"{line}\x1b[K\n" for line in text.splitlines()) + "\x1b[J"

@@ -26,6 +26,7 @@ from conductor.console.sounds import Sounds
 from conductor.console.static import page_routes
 from conductor.console.whep import Whep
 from conductor.errors import UsageError
+from conductor.observing.serving import Serving
 from conductor.show.show import Show
 
 LOG = logging.getLogger("conductor.console")
@@ -58,6 +59,7 @@ class Console:
         self._rooms = (
             Login(self._guard, show.chronicle),
             Reading(show, self._events.stream),
+            Serving(show),
             SetlistFile(show, show.chronicle),
             self._sounds,
             self._events,
