@@ -105,7 +105,8 @@ def compose(draft: Draft) -> None:
         return
     near, far = state.upcoming[: state.ahead], state.upcoming[state.ahead :]
     for slot in (*near, *(s for s in far if s.voted)):
-        if slot.phase is Phase.PLANNED:
+        # Who comes next waits for no vote.
+        if slot.phase is Phase.PLANNED and not (slot.asking and slot is not near[0]):
             earlier = before(state, slot)
             after = Join(earlier.cue.id, 0.0, earlier.revision) if earlier else None
             order = draft.order()

@@ -90,7 +90,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Voted:
-    """The audience chose a style: of a cue that asked, or (empty) of a piece that is to be drawn."""
+    """The audience chose a style: of a cue that asked, or (empty) of a piece to draw; no style: nobody voted."""
 
     style: str
     cue_id: str = ""

@@ -111,6 +111,7 @@ class Slot:
         inserted: whether an operator put it in.
         drawn: its place among what the endless part drew; 0: it was not drawn.
         voted: whether the audience chose its style, and it is to be next of what is drawn once it is ready.
+        asking: whether its style is voted on before it is composed.
         misfires: how often it was to begin and did not.
     """
 
@@ -137,3 +138,4 @@ class Slot:
     drawn: int = 0
     misfires: int = 0
     voted: bool = False
+    asking: bool = False

@@ -187,8 +187,10 @@ def begin(setlist: Setlist, *, seed: int = 0, unattended: bool = False, clock_s:
         clock_s: as of `State`.
     """
     own = setlist.endless.seed if setlist.endless else None
+    # As fast as it goes, nobody votes.
+    asking = set() if unattended else {poll.cue_id for poll in setlist.polls}
     return State(
-        slots=tuple(Slot(cue) for cue in setlist.cues),
+        slots=tuple(Slot(cue, asking=cue.id in asking) for cue in setlist.cues),
         endless=None if unattended else setlist.endless,
         endless_seed=seed if own is None else own,
         ahead=setlist.ahead,

@@ -27,8 +27,11 @@ def voted(draft: Draft, event: Voted) -> None:
 
 
 def _restyle(draft: Draft, slot: Slot | None, style: str) -> None:
-    """Let a cue that is not composed yet be of another style; what is composed stays."""
-    if slot and slot in draft.state.open and slot.phase is Phase.PLANNED and slot.piece is None:
+    """Let a cue that is not composed yet be of another style, or (empty) of its own; what is composed stays."""
+    if slot is None:
+        return
+    slot = draft.move(slot, asking=False)
+    if style and slot in draft.state.open and slot.phase is Phase.PLANNED and slot.piece is None:
         draft.move(slot, cue=replace(slot.cue, style=style))
 
 
