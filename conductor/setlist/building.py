@@ -17,6 +17,7 @@ from conductor.setlist.outputs import destinations_of
 from conductor.setlist.parts import ControlsPart, MidiPart, PromptPart, SetlistPart, SoundPart
 from conductor.setlist.plan import Controls, Cue, Endless, Setlist
 from conductor.setlist.players import folder_of, variants_of
+from conductor.setlist.radioparts import radio_of
 from conductor.setlist.values import AUTO, MAX_SEED
 from conductor.setlist.watching import watching_of
 from streaming.midi.out import CHANNELS, MidiRoute
@@ -100,6 +101,7 @@ def build(parts: SetlistPart, path: Path) -> Setlist:
             candidates=wish.candidates or parts.defaults.candidates,
             controls=_controls(wish, parts.defaults),
             seed=wish.seed,
+            radio=radio_of(wish, parts.show.title),
             bank=_bank(wish.sound, parts, path),
             variants=variants_of(parts.sound.variants, wish.sound.variants if wish.sound else None),
             expression=parts.defaults.expression if wish.expression is None else wish.expression,

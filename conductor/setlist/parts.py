@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,7 @@ from conductor.setlist.obsparts import CueObsPart, ObsPart
 from conductor.setlist.oscpart import OscPart
 from conductor.setlist.outputs import DestinationPart, Destinations
 from conductor.setlist.part import Part
+from conductor.setlist.radioparts import ArcPart, DaypartPart, IdentPart, RadioKeys, VarietyPart
 from conductor.setlist.values import (
     AUTO,
     DEFAULT_DURATION_S,
@@ -123,7 +124,7 @@ class CuePart(ControlsPart):
     poll: CuePollPart | None = None
 
 
-class EndlessPart(ControlsPart):
+class EndlessPart(ControlsPart, RadioKeys):
     """`endless`."""
 
     styles: dict[str, Annotated[float, Field(gt=0, le=1000)]]
@@ -175,6 +176,10 @@ PARTS: dict[str, type[Part]] = {
     "obs": ObsPart,
     "sound": ShowSoundPart,
     "endless": EndlessPart,
+    "variety": VarietyPart,
+    "arc": ArcPart,
+    "dayparts": DaypartPart,
+    "ident": IdentPart,
     "midi": MidiPart,
     "osc": OscPart,
     "chat": ChatPart,

@@ -43,7 +43,8 @@ def load_setlist(path: Path) -> Setlist:
             loc = details["loc"]
             if details["type"] == "extra_forbidden":
                 words = [step for step in loc[:-1] if isinstance(step, str)]
-                known = PARTS[words[-1] if words else ""].model_fields
+                # A part of the day is named by its time.
+                known = PARTS[next((word for word in reversed(words) if word in PARTS), "")].model_fields
                 text = f'unknown key "{loc[-1]}"{did_you_mean(str(loc[-1]), known)}'
                 mistakes.append(file.mistake(loc, text, of_key=True))
             elif loc == ("version",) and details["type"] != "missing":
@@ -81,6 +82,10 @@ def _check_cues(file: YamlFile, raw: dict[str, Any], setlist: Setlist) -> list[M
         if cue.follow.kind == "morph" and "prompt" in keys:
             text = f"{cue.name} begins as a morph out of {before.name}; leave out prompt or write follow: auto"
             mistakes.append(file.mistake(("cues", index, "prompt"), text))
+    endless = setlist.endless
+    if endless and "morph" in dict(endless.radio.joins) and endless.radio.morph_s > endless.duration_s / 2:
+        text = f"a morph of {endless.radio.morph_s:g} s takes more than half of each piece; write morph: 10s, or so"
+        mistakes.append(file.mistake(("endless", "join"), text))
     return mistakes
 
 
