@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
+from conductor.chat.poll import LEAST_S, MOST_CHOICES
+
 # The id of a cue, or its number.
 CueName = Annotated[StrictStr, Field(min_length=1, max_length=200, description="id of a cue, or its number")]
 CueFields = Annotated[dict[str, Any], Field(description="keys of a cue as in a setlist, but for `id`")]
@@ -80,6 +82,15 @@ class Switching(Arguments):
     """On or off."""
 
     on: Switch = True
+
+
+class Polling(Arguments):
+    """What the audience is asked."""
+
+    styles: Annotated[
+        list[StrictStr], Field(max_length=MOST_CHOICES, description="to choose from; none: some of those that are drawn")
+    ] = []
+    seconds: Annotated[float | None, Field(ge=LEAST_S, le=600, description="until it ends")] = None
 
 
 class Changing(Arguments):

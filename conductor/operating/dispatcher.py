@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from conductor import cues as c
+from conductor.chat.poll import Closed, Opened
 from conductor.operating.order import MOVED, OK, UNKNOWN, WRONG, Answer, Order
 from conductor.operating.vocabulary import VERBS, Stage, Verb
 from conductor.setlist.yamlfile import did_you_mean, explain
@@ -31,7 +32,7 @@ class Show(Stage, Protocol):
     def chronicle(self) -> Chronicle:
         """Where it is written down who did what."""
 
-    def obey(self, verb: c.Verb) -> None:
+    def obey(self, verb: c.Verb | Opened | Closed) -> None:
         """Carry a verb out; raises RefusalError where it cannot be done now."""
 
 

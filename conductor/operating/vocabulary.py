@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from conductor import cues as c
+from conductor.chat.poll import Closed, Opened
 from conductor.operating import arguments as a
 from conductor.operating.pending import Pending
 from conductor.setlist import Setlist
 from conductor.setlist.editing import check_cue, fields_of, with_fields
+from conductor.setlist.values import known_style
 
 
 class Stage(Protocol):
@@ -43,7 +45,7 @@ class Verb:
     name: str
     summary: str
     arguments: type[a.Arguments]
-    make: Callable[[Stage, Any], c.Verb | None]
+    make: Callable[[Stage, Any], c.Verb | Opened | Closed | None]
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -99,6 +101,13 @@ def _reload(stage: Stage, _: a.Nothing) -> c.Verb:
     return c.Reload(stage.pending.diff)
 
 
+def _poll(_: Stage, said: a.Polling) -> Opened:
+    styles = tuple(dict.fromkeys(known_style(style) for style in said.styles))
+    if len(styles) == 1:
+        raise ValueError("styles: a poll takes two styles or more")
+    return Opened(styles, said.seconds)
+
+
 def _named(verb: Callable[[str], c.Verb]) -> Callable[[Stage, a.OneCue], c.Verb]:
     return lambda stage, said: verb(cue_id(stage.state, said.cue))
 
@@ -140,6 +149,8 @@ VERBS: Mapping[str, Verb] = _table(
         ),
         Verb("endless", "Draw when the list is over, or not.", a.Switching, lambda _, said: c.SwitchEndless(said.on)),
         Verb("lock", "Let nobody edit the list, or everybody.", a.Switching, lambda _, said: c.Lock(said.on)),
+        Verb("poll", "Let the audience choose the style of a piece to come.", a.Polling, _poll),
+        Verb("close-poll", "End the poll now; what has most votes wins.", a.Nothing, lambda _stage, _said: Closed()),
         Verb("undo", "Take the latest edit, hold or GO back.", a.Nothing, _plain(c.Undo)),
         Verb("redo", "Do what was undone again.", a.Nothing, _plain(c.Redo)),
         Verb("preview", "Tell what is different in the file of the setlist.", a.Nothing, lambda _stage, _said: None),

@@ -14,6 +14,7 @@ from typing import Any
 
 from conductor import cues as c
 from conductor import publication, wire
+from conductor.chat.poll import Closed, Opened
 from conductor.clock import Clock, SystemClock
 from conductor.cues import State, outline, step
 from conductor.errors import ConductorError, LibraryError
@@ -34,6 +35,7 @@ from conductor.show.deeds import Deeds
 from conductor.show.hearing import Hearing
 from conductor.show.lifetime import Lifetime
 from conductor.show.onair import OnAir
+from conductor.show.polling import Polls
 from conductor.show.resume import KEY, restore, save
 from conductor.show.revision import Revisions
 from conductor.show.stage import Obs, RunFolder, ShowOptions
@@ -114,6 +116,10 @@ class Show:
         self.commissions = Commissions(
             library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
         )
+        self.polls = Polls(
+            self.crew, self.chronicle, self._clock, self._composing_rates,
+            lambda: self.setlist, lambda: self.state, self.event, self._notify,
+        )  # fmt: skip
         self.revisions = Revisions(library, self.chronicle, self._clock, self.crew, self.commissions.takes, self.event)
         self._deeds = Deeds(
             self.crew, self.commissions, self.revisions, self.chronicle, self._lifetime, lambda: self.state, self.event,
@@ -173,7 +179,12 @@ class Show:
         """What the setlist's file says since, until it is taken up."""
         return self.script.pending
 
-    def obey(self, verb: c.Verb) -> None:
+    def _composing_rates(self) -> list[float]:
+        """Return how long composing took for a second of music, of the pieces at hand."""
+        takes = self.commissions.takes.values()
+        return [take.composing_s / take.duration_s for take in takes if take.composing_s and take.duration_s]
+
+    def obey(self, verb: c.Verb | Opened | Closed) -> None:
         """Carry out an operator's wish; orders come through the dispatcher, which writes down who gave them.
 
         Raises:
@@ -181,6 +192,9 @@ class Show:
         """
         live = self.state.live
         match verb:
+            case Opened() | Closed():
+                self.polls.obey(verb)
+                return
             case c.Change():
                 verb = self.revisions.placed(verb, live)
             case c.Go() | c.Undo() | c.Redo():
@@ -266,6 +280,7 @@ class Show:
         self._lifetime.spawn(Lookout(self).follow())
         if not self.options.fast:
             self._lifetime.spawn(self.script.follow())
+            self._lifetime.spawn(self.polls.follow())
         for name in workers.keys() - {"feed", "player"}:
             self._lifetime.spawn(self._watch(name))
         await self._lifetime.all_of(starting)
