@@ -88,7 +88,7 @@ class Polling(Arguments):
     """What the audience is asked."""
 
     styles: Annotated[
-        list[StrictStr], Field(max_length=MOST_CHOICES, description="to choose from; none: some of those that are drawn")
+        list[StrictStr], Field(max_length=MOST_CHOICES, description="to choose from; none: some of what is drawn")
     ] = []
     seconds: Annotated[float | None, Field(ge=LEAST_S, le=600, description="until it ends")] = None
 
