@@ -152,7 +152,7 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
     log = options.data / LOG_NAME
     handler = log_to(log, debug=options.debug)
     terminal = Terminal()
-    console = controllers = osc = None
+    console = controllers = osc = chat = None
     try:
         show = Show(setlist, options, library, run, terminal, obs=make_obs(options, setlist.obs))
         terminal.say(f"{setlist.title}: {len(setlist.cues)} cues{', then without end' if setlist.endless else ''}")
@@ -164,6 +164,11 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
 
             osc = Osc(show, setlist.osc)
             terminal.say(f"  osc      {await osc.start()}")
+        if setlist.chat and not options.fast:
+            from conductor.chat.room import Chat
+
+            chat = Chat(show, setlist.chat)
+            terminal.say(f"  chat     {setlist.chat.place}")
         terminal.say(f"  pieces   {library.pieces}")
         terminal.say(f"  log      {log}")
         for destination in options.publish:
@@ -175,6 +180,8 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
         if maps and not options.fast:
             controllers = Controllers(show, maps)
             controllers.start()
+        if chat:
+            chat.start()
         await show.run()
         return 0
     except Exception as error:
@@ -183,6 +190,8 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
     finally:
         if controllers:
             controllers.close()
+        if chat:
+            await chat.stop()
         if osc:
             await osc.stop()
         if console:
