@@ -12,7 +12,7 @@ from conductor import wire
 from conductor.show.audience import Audience
 from conductor.show.stage import RunFolder, ShowOptions
 from conductor.show.take import Take
-from conductor.workers import Worker, command
+from conductor.workers import Worker, command, limits_of
 from streaming.midi.out import MidiRoute
 from streaming.playing.bed import BED
 from streaming.programme.ice import ANYBODY, Watching
@@ -88,6 +88,8 @@ class Crew:
         banks: SoundFonts that the player is to have ready.
         watching: who may watch by WebRTC, and how they are reached.
         publish: what the feed is told of where to publish.
+        fast: everything as fast as it goes: nobody is asked how he is.
+        calm: whether a worker that holds too much memory may be replaced now.
     """
 
     def __init__(
@@ -103,6 +105,8 @@ class Crew:
         banks: Sequence[str] = (),
         watching: Watching = ANYBODY,
         publish: wire.Publish = NOWHERE,
+        fast: bool = False,
+        calm: Callable[[], bool] = lambda: True,
     ) -> None:
         self.heard = Heard()
         self._bed = bed
@@ -124,6 +128,8 @@ class Crew:
                 on_message=self._hear,
                 on_up=lambda name=name: self._up(name),  # type: ignore[misc]
                 on_down=lambda reason, name=name: self._down(name, reason),  # type: ignore[misc]
+                limits=limits_of(name, fast=fast, banks=banks),
+                calm=calm,
             )
             for name in (*NAMES, *((MIDI_OUT,) if midi else ()))
         }
@@ -258,5 +264,6 @@ class Crew:
         if name == "player":
             self.heard.levels = None
         elif name == "feed":
+            self.heard.feed = None
             self.audience.feed_down()
         self._on_down(name, reason)

@@ -13,6 +13,7 @@ from conductor.show.crew import Crew
 from conductor.show.lifetime import Lifetime
 from conductor.show.onair import OnAir
 from conductor.show.revision import Revisions
+from conductor.show.vigil import Vigil
 from streaming.playing.bed import BED
 
 
@@ -30,6 +31,7 @@ class Hearing:
         crew: who speaks.
         commissions: pieces on order; revisions: changes of the one on air.
         on_air: what goes out.
+        vigil: lets a new player in.
         chronicle: told what a person should know.
         lifetime: of the show: who goes at its end is not missed.
         state: returns the state as the rules left it.
@@ -42,13 +44,14 @@ class Hearing:
         commissions: Commissions,
         revisions: Revisions,
         on_air: OnAir,
+        vigil: Vigil,
         chronicle: Chronicle,
         lifetime: Lifetime,
         state: Callable[[], c.State],
         emit: Emit,
     ) -> None:
         self._crew, self._commissions, self._revisions = crew, commissions, revisions
-        self._on_air, self._chronicle, self._lifetime = on_air, chronicle, lifetime
+        self._on_air, self._vigil, self._chronicle, self._lifetime = on_air, vigil, chronicle, lifetime
         self._state, self._emit = state, emit
         # The player said Hello, and it is not known yet what it plays.
         self._player_asked = False
@@ -102,7 +105,7 @@ class Hearing:
                 # Its next levels tell what it plays.
                 self._player_asked = True
             case "player":
-                self._emit(c.PlayerUp())
+                self._vigil.player_came()
 
     def down(self, name: str, reason: str) -> None:
         """Note that a worker is gone, and why."""
@@ -115,5 +118,6 @@ class Hearing:
                 self._revisions.lost(name)
                 self._emit(c.ComposerLost())
             case "player":
+                self._vigil.player_went()
                 self._revisions.lost(name)
                 self._emit(c.PlayerLost())

@@ -40,6 +40,7 @@ from conductor.show.resume import KEY, restore, save
 from conductor.show.revision import Revisions
 from conductor.show.stage import Obs, RunFolder, ShowOptions
 from conductor.show.take import bed
+from conductor.show.vigil import Vigil
 
 LOG = logging.getLogger("conductor.show")
 
@@ -99,6 +100,8 @@ class Show:
             banks=setlist.banks,
             watching=setlist.watching,
             publish=publication.message(options.publish),
+            fast=options.fast,
+            calm=lambda: self.state.live is None and not self.state.fired,
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
         # What is played as fast as it goes is heard by nobody.
@@ -125,8 +128,12 @@ class Show:
             self.crew, self.commissions, self.revisions, self.chronicle, self._lifetime, lambda: self.state, self.event,
             fast=options.fast,
         )  # fmt: skip
+        self.vigil = Vigil(
+            self.crew, self.chronicle, self._clock, lambda: self.state, self.event, self._lifetime.spawn, self._notify,
+            fast=options.fast,
+        )  # fmt: skip
         self.hearing = Hearing(
-            self.crew, self.commissions, self.revisions, self.on_air, self.chronicle, self._lifetime,
+            self.crew, self.commissions, self.revisions, self.on_air, self.vigil, self.chronicle, self._lifetime,
             lambda: self.state, self.event,
         )  # fmt: skip
         self.dispatcher = Dispatcher(self)
@@ -261,6 +268,7 @@ class Show:
             await self._start()
             while not self._lifetime.ending.is_set():
                 self.event(c.Tick(self._clock.wall().timestamp()))
+                self.vigil.look()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._lifetime.ending.wait(), TICK_S)
         finally:
