@@ -16,6 +16,7 @@ OWN_PACKAGES = ("conductor", "model", "kernels", "streaming")
 # Modules with `add_parsers(subparsers)`. The first is light: what it knows is run without importing the others.
 COMMAND_MODULES = (
     "show",
+    "radio",
     "ctl",
     "status",
     "report",

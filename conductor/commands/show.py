@@ -30,9 +30,15 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
     run = subparsers.add_parser("run", help="run a show", description="Run a show from a setlist until Ctrl-C.")
     run.add_argument("setlist", type=Path, metavar="SETLIST", help="a YAML file")
+    run.add_argument("--fast", action="store_true", help="play all cues as fast as it goes, into --record")
+    add_show_options(run)
+    run.set_defaults(run=run_show)
+
+
+def add_show_options(run: argparse.ArgumentParser) -> None:
+    """Add how a show is run, whatever it plays."""
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of pieces, log and database (./shows/TITLE)")
     run.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the programme")
-    run.add_argument("--fast", action="store_true", help="play all cues as fast as it goes, into --record")
     run.add_argument("--auto-reload", action="store_true", help="take up a changed setlist at once")
     run.add_argument("--fresh", action="store_true", help="begin anew even where an earlier run broke off")
     run.add_argument("--port", type=int, default=8080, help="of the console (8080; 0: none)")
@@ -57,7 +63,6 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     run.add_argument("--stamp", action="store_true", help="draw picture numbers and flashes, for A/V measurements")
     run.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of the composer (the shipped ones)")
-    run.set_defaults(run=run_show)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -104,7 +109,13 @@ def run_show(args: argparse.Namespace) -> int:
         raise UsageError(f"--fast: {args.setlist} has no cues, only an endless part - it would never end")
     if args.fast and args.publish:
         raise UsageError("--fast plays into a file, not to an audience: leave out --publish")
-    options = ShowOptions(
+    return asyncio.run(perform(setlist, options_of(args, setlist)))
+
+
+def options_of(args: argparse.Namespace, setlist: Setlist) -> ShowOptions:
+    """Return how a show is run, as the command line says."""
+    fast = getattr(args, "fast", False)
+    return ShowOptions(
         data=args.data or Path("shows") / slug(setlist.title),
         record=args.record,
         host=args.host,
@@ -114,22 +125,26 @@ def run_show(args: argparse.Namespace) -> int:
         height=args.size[1],
         fps=args.fps,
         nut_port=args.nut,
-        obs_url="" if args.fast else args.obs,
+        obs_url="" if fast else args.obs,
         obs_password=os.environ.get("OBS_PASSWORD", ""),
         stream=args.stream,
-        fast=args.fast,
+        fast=fast,
         auto_reload=args.auto_reload,
         fresh=args.fresh,
         checkpoint=args.checkpoint,
-        publish=() if args.fast else chosen(setlist.stream, args.publish or ()),
+        publish=() if fast else chosen(setlist.stream, args.publish or ()),
         stamp=args.stamp,
         debug=args.debug,
     )
-    return asyncio.run(perform(setlist, options))
 
 
-async def perform(setlist: Setlist, options: ShowOptions) -> int:
+async def perform(setlist: Setlist, options: ShowOptions, *, hours: float | None = None) -> int:
     """Check what the show needs, run it, and put everything away.
+
+    Args:
+        setlist: what is played.
+        options: how.
+        hours: after which it ends with a fade; None: when it is over, or somebody ends it.
 
     Raises:
         ConductorError: it cannot start, or did not end well.
@@ -182,6 +197,8 @@ async def perform(setlist: Setlist, options: ShowOptions) -> int:
             controllers.start()
         if chat:
             chat.start()
+        if hours is not None:
+            asyncio.get_running_loop().call_later(hours * 3600, show.end)
         await show.run()
         return 0
     except Exception as error:

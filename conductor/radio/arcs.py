@@ -17,6 +17,8 @@ USUAL_ENERGY, USUAL_TEMPO_BPM = 72.0, 96.0
 _ENERGY_JITTER, _TEMPO_JITTER = 4.0, 0.06
 # A key does not come again while so many others have been since, if there is any way around it.
 KEYS_APART = 3
+# How much each accidental speaks against a key.
+_HOMESICK = 0.5
 
 
 def fifths(key: str) -> int:
@@ -28,6 +30,11 @@ def fifths(key: str) -> int:
     name, _, mode = key.partition("_")
     tonic = PITCH_CLASSES.index(name) + (3 if mode == "minor" else 0)
     return tonic * 7 % 12
+
+
+def accidentals(key: str) -> int:
+    """Return how many sharps or flats a key has, 0 to 6."""
+    return min(fifths(key), 12 - fifths(key))
 
 
 def steps(one: str, other: str) -> int:
@@ -55,12 +62,10 @@ def next_key(rng: random.Random, earlier: Sequence[str], *, near: bool, mode: Mo
         fitting = [key for key in fitting if key in neighbours(earlier[-1])]
     recent = set(earlier[-KEYS_APART:])
     fitting = [key for key in fitting if key not in recent] or fitting
-    if near and not earlier:
-        # A night begins with few accidentals.
-        return rng.choices(fitting, [1 / (1 + min(fifths(key), 12 - fifths(key))) for key in fitting])[0]
-    # The same mode is nearer than the other.
+    # The same mode is nearer than the other; and where all keys are near, few accidentals are what most music has.
     same = earlier[-1].partition("_")[2] if earlier else ""
-    return rng.choices(fitting, [2.0 if key.endswith(same) else 1.0 for key in fitting])[0]
+    weights = [(2.0 if key.endswith(same) else 1.0) / (1 + _HOMESICK * accidentals(key)) for key in fitting]
+    return rng.choices(fitting, weights)[0]
 
 
 def swing(arc: Arc, elapsed_s: float) -> float:
