@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conductor.clock import minutes
-from conductor.errors import UsageError
+from conductor.errors import ConductorError, UsageError
 from conductor.publication import chosen, warnings
 from conductor.setlist import Setlist, load_setlist
 from conductor.show.stage import DEFAULT_OBS, RunFolder, ShowOptions, check_options, check_space, slug
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from conductor.controllers.plan import ControllerMap
+    from conductor.logs import Terminal
 
 LOG_NAME = "show.log"
 
@@ -199,7 +200,11 @@ async def perform(setlist: Setlist, options: ShowOptions, *, hours: float | None
             chat.start()
         if hours is not None:
             asyncio.get_running_loop().call_later(hours * 3600, show.end)
-        await show.run()
+        try:
+            await show.run()
+        finally:
+            if not options.fast:
+                tell_end(options.data, terminal)
         return 0
     except Exception as error:
         error.add_note(f"the log is {log}")
@@ -216,6 +221,20 @@ async def perform(setlist: Setlist, options: ShowOptions, *, hours: float | None
         library.close()
         run.close()
         stop_logging(handler)
+
+
+def tell_end(data: Path, terminal: Terminal) -> None:
+    """Leave the show's report in its folder, and print what matters most of it."""
+    from conductor.commands.report import NAMES, leave
+    from conductor.observing.telling import short
+
+    try:
+        report = leave(data)
+    except (ConductorError, OSError) as error:
+        terminal.warn(f"there is no report of this show: {error}")
+        return
+    terminal.say(short(report))
+    terminal.say(f"  report     {data / NAMES[0]}, {NAMES[1]}")
 
 
 def maps_of(setlist: Setlist) -> list[ControllerMap]:

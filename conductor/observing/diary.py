@@ -1,4 +1,4 @@
-"""What is measured of a show, kept: a line a minute, and one for each piece that was on air.
+"""What is measured of a show, kept: a line a minute, one for each piece and for each gap.
 
 `measures.jsonl` in the show's folder; two files of at most 16 MB, which is months.
 """
@@ -35,7 +35,7 @@ class Diary:
         """Append a line.
 
         Args:
-            kind: `minute` or `piece`.
+            kind: `begin`, `minute`, `piece` or `gap`.
             at: when, in UTC.
             values: plain ones.
         """

@@ -35,6 +35,7 @@ class Lookout:
 
     async def follow(self) -> None:
         """Look until cancelled; then tell that the show ends."""
+        self._show.observed.begin(self._show.setlist.title)
         try:
             while True:
                 self.look()

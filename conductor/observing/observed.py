@@ -34,7 +34,7 @@ class Observed:
         tally: the counts.
         processes: what they take.
         bitrates: how fast each destination takes the programme.
-        silent_total_s: seconds, since the start, in which the audience heard nothing.
+        silent_total_s: seconds, since the first sound, in which the audience heard nothing.
 
     Args:
         diary: where measures are kept; None: nowhere.
@@ -48,6 +48,8 @@ class Observed:
         self.processes = Processes()
         self.bitrates = Bitrates()
         self.silent_total_s = 0.0
+        self._was_heard = False
+        self._lost: Verdict | None = None
         self._diary, self._clock, self._state = diary, clock, state
         self.begun_s = clock.monotonic_s()
         self._pulse = Pulse(self.begun_s)
@@ -105,16 +107,32 @@ class Observed:
             self._diary.write("piece", self._clock.wall(), cue=slot.cue.id, piece=slot.piece, **told)
         self._piece = Loudness()
 
+    def begin(self, title: str) -> None:
+        """Keep that a show begins."""
+        if self._diary:
+            self._diary.write("begin", self._clock.wall(), title=title)
+
     def look(self) -> None:
         """Judge the moment, and once a minute keep how it was; to be called about once a second."""
         now_s = self._clock.monotonic_s()
         # Who stood still meanwhile knows nothing of the time between.
         passed_s, self._looked_s = min(now_s - self._looked_s, 5.0), now_s
-        if not self.judge().audible:
+        verdict = self.judge()
+        self._was_heard = self._was_heard or verdict.audible
+        if self._was_heard and not verdict.audible:
             self.silent_total_s += passed_s
             self._silent_minute_s += passed_s
+            self._lost = verdict
+        elif self._lost:
+            self._gap_over()
         if now_s - self._minute_from_s >= MINUTE_S:
             self._keep_minute(now_s)
+
+    def _gap_over(self) -> None:
+        """Keep what was not heard."""
+        lost, self._lost = self._lost, None
+        if lost and self._diary:
+            self._diary.write("gap", self._clock.wall(), seconds=round(lost.lost_s, 1), reasons=list(lost.reasons))
 
     def _keep_minute(self, now_s: float) -> None:
         if self._diary:
@@ -139,6 +157,7 @@ class Observed:
     def close(self) -> None:
         """Keep what the last minute and the last piece came to."""
         self._piece_over()
+        self._gap_over()
         if self._minute.blocks:
             self._keep_minute(self._clock.monotonic_s())
 

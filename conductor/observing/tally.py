@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from conductor import wire
 from conductor.cues import Phase
+from conductor.operating.vocabulary import VERBS
 from model.composing.blend import main_style, style_of
 from model.errors import ModelError
 from model.gate.gate import KINDS
@@ -21,8 +22,29 @@ OTHER = "other"
 # From a short piece on a fast machine to a long one on a slow one.
 COMPOSING_S = (2, 5, 10, 20, 40, 60, 90, 120, 180, 300, 600, 1200)
 WORKERS = ("feed", "player", "composer", "midi_out")
-EVENTS = frozenset({*map(str, Phase), "bed", "changed", "restart", "fault", "silence", "on air", "off air", "obs",
-                    "midi", "operator", "end"})  # fmt: skip
+EVENTS = frozenset(
+    {
+        *map(str, Phase),
+        "bed",
+        "changed",
+        "restart",
+        "fault",
+        "silence",
+        "alarm",
+        "well",
+        "on air",
+        "off air",
+        "obs",
+        "midi",
+        "poll",
+        "setlist",
+        "login",
+        "logout",
+        "controller",
+        "end",
+        *VERBS,
+    }
+)
 
 
 class Tally:
@@ -33,6 +55,8 @@ class Tally:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        # When a count was made is of no use here, and doubles what is told.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._composing = Histogram(
             "conductor_composing_seconds", "Wall time that composing a piece took.", ["style"],
             buckets=COMPOSING_S, registry=registry,
