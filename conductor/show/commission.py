@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -93,6 +94,8 @@ class Commissions:
                 return
             case wire.Refused(reason=reason, retryable=retryable):
                 self._emit(c.Missed(cue.id, order, reason, retryable))
+            case wire.Composed(notes=notes) if not all(math.isfinite(row[0] + row[3]) for row in notes):
+                self._emit(c.Missed(cue.id, order, "the piece has notes at no time at all (NaN)"))
             case wire.Composed():
                 take = self._take(cue, message)
                 # What does not go on from another piece can be chosen from.
