@@ -70,6 +70,10 @@ class Ear:
         self._closed.set()
         self._thread.join(2 * _PATIENCE_S)
 
+    def forget(self, before: int) -> None:
+        """Forget what was heard before a sample of the programme: an hour of it is long."""
+        self._parts = [part for part in self._parts if part[1] >= before]
+
     def peak_db(self, seconds: float = 0.5) -> float:
         """Return the peak of what came last, dBFS; -inf for silence, or where nothing came for so long."""
         since_s = time.monotonic() - seconds

@@ -47,6 +47,7 @@ class House:
         setlist: its text.
         data: the show's folder, where it is not within `folder`.
         env: variables of the show.
+        composer: whether the real one composes, in place of one that misbehaves on order.
 
     Attributes:
         show: its processes.
@@ -56,10 +57,12 @@ class House:
 
     def __init__(
         self, folder: Path, *options: str, setlist: str = SETLIST, data: Path | None = None,
-        env: dict[str, str] | None = None,
+        env: dict[str, str] | None = None, composer: bool = False,
     ) -> None:  # fmt: skip
         self.faults = folder / "faults"
         self.faults.mkdir()
+        if composer:
+            (self.faults / "real-composer").touch()
         self.port, self.nut = free_port(), free_port()
         self.data = data or folder / "a" / "show"
         line = ["--port", str(self.port), "--nut", str(self.nut), "--size", SIZE, "--obs", ""]
@@ -154,9 +157,13 @@ class House:
         """
         mark, began_s, since = len(self.said), time.monotonic(), self.ear.now
         harm()
-        if says:
-            wait_for(lambda: self.says(says, mark), f"word of it ({says})", patience_s)
-        wait_for(lambda: healed(mark), "recovery", patience_s)
+        try:
+            if says:
+                wait_for(lambda: self.says(says, mark), f"word of it ({says})", patience_s)
+            wait_for(lambda: healed(mark), "recovery", patience_s)
+        except AssertionError:
+            print(f"{fault}: {self.ear.heard(since, self.ear.now)}\n{self.said[mark:]}")
+            raise
         recovery_s = time.monotonic() - began_s
         time.sleep(calm_s)
         heard = self.ear.heard(since, self.ear.now)

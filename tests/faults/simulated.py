@@ -101,6 +101,7 @@ class Result:
     conductors: int = 1
     most_requests: int = 0
     tasks: int = 0
+    story: list[tuple[float, str]] = field(default_factory=list)
     said: str = ""
 
     @property
@@ -244,6 +245,7 @@ class Soak:
             await asyncio.sleep(self._rng.expovariate(1.0 / FAULT_EVERY_S))
             name = self._rng.choice(list(FAULTS))
             self.result.faults[name] += 1
+            self.result.story.append((self._loop.time() - self._began_s, name))
             await FAULTS[name](self)
 
     async def _of_player(self) -> None:
@@ -298,7 +300,7 @@ class Soak:
     async def _of_operator(self) -> None:
         verb = self._rng.choice(["go", "go", "skip", "back", "fade", "panic", "hold", "regenerate"])
         self._say(verb)
-        if verb in ("hold", "panic"):
+        if verb in ("hold", "panic", "fade"):
             await asyncio.sleep(self._rng.uniform(10.0, 300.0))
             self._say("release")
             self._say("go")
@@ -374,7 +376,9 @@ class Soak:
             "queue": len(show.state.queue or ()),
             "requests": len(show.commissions._requests),
             "announced": len(show.crew._announced),
-            "numbers": 0,
+            "latest": len(show.commissions._latest),
+            "others": len(show.commissions._others),
+            "tasks": len(asyncio.all_tasks()),
         }
         rss_mb = psutil.Process().memory_info().rss / 1e6
         self.result.samples.append(Sample(hour, sys.getallocatedblocks(), rss_mb, lengths))
