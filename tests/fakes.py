@@ -15,17 +15,25 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conductor import wire
-from conductor.show.crew import Commands
-from conductor.show.take import SEAM_S, note_rows
 from conductor.workers import command
-from model.composing.prompt import Prompt
-from model.midi import read_midi, write_midi
 from model.notes import Note, Piece
+
+if TYPE_CHECKING:
+    from conductor.show.crew import Commands
+    from model.composing.prompt import Prompt
 
 SAMPLE_RATE = 48_000
 TICK_S = 0.01
+# As of `conductor.show.take`, which takes half a second to load: too long for three processes of every test.
+SEAM_S = 0.005
+
+
+def note_rows(piece: Piece) -> list[wire.NoteRow]:
+    """Return a piece's notes as they go between processes, as `conductor.show.take` does."""
+    return [(n.onset_s, n.pitch, n.instrument, n.duration_s, n.velocity, n.part) for n in piece.notes]
 
 
 def fake_commands(run: Path, **options: str) -> Commands:
@@ -117,6 +125,14 @@ class FakeWorker:
 class FakeComposer(FakeWorker):
     """Composes scales; the first `--fail` requests are refused."""
 
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        super().__init__(name, options)
+        # Only a composer needs them, and they take a while.
+        from model.composing.prompt import Prompt
+        from model.midi import read_midi, write_midi
+
+        self.prompt_of, self.read, self.write = Prompt.of, read_midi, write_midi
+
     def hear(self, message: wire.Message) -> None:
         match message:
             case wire.Compose():
@@ -137,9 +153,9 @@ class FakeComposer(FakeWorker):
             return
         piece = fake_piece(prompt["seed"], prompt["duration_s"], prompt["instruments"])
         if prompt["continue_from"]:
-            piece = fake_sections(read_midi(Path(prompt["continue_from"])).piece, Prompt.of(prompt))[-1][0]
+            piece = fake_sections(self.read(Path(prompt["continue_from"])).piece, self.prompt_of(prompt))[-1][0]
         path = Path(request.out + ".mid")
-        write_midi(piece, path)
+        self.write(piece, path)
         rows = note_rows(piece)
         self.say(
             wire.Composed(
@@ -155,13 +171,13 @@ class FakeComposer(FakeWorker):
         for index, refused in ((0, ""), (2, "12 bars are those of a training piece")):
             piece = fake_piece(request.prompt["seed"] + index + 1, request.prompt["duration_s"], ["flute"])
             path = Path(f"{request.out}-{index + 1}.mid")
-            write_midi(piece, path)
+            self.write(piece, path)
             found.append(wire.Other(index, str(path), piece.duration_s, len(piece.notes), 0.4 - index / 10, refused))
         return found
 
     async def change(self, request: wire.Change) -> None:
-        prompt = Prompt.of(request.prompt)
-        before = read_midi(Path(request.prompt["continue_from"])).piece
+        prompt = self.prompt_of(request.prompt)
+        before = self.read(Path(request.prompt["continue_from"])).piece
         at_s = prompt.at_s or 0.0
         sections = fake_sections(before, prompt)
         for index, (piece, until_s) in enumerate([*sections, sections[-1]]):
@@ -176,7 +192,7 @@ class FakeComposer(FakeWorker):
             self.say(wire.Revised(request.request_id, rows, [(0.0, 120.0)], until_s, piece.duration_s, final))
         piece = sections[-1][0]
         path = Path(request.out + ".mid")
-        write_midi(piece, path)
+        self.write(piece, path)
         self.say(
             wire.Composed(
                 request.request_id, str(path), note_rows(piece), [(0.0, 120.0)], piece.duration_s, self.options.seconds,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from conductor import wire
+from conductor.show import take as takes
 from conductor.show.take import Take, bed, read_take
 from model.controls import Curve
 from model.midi import read_midi
@@ -17,6 +18,7 @@ from streaming.mixing.mixer import LATENCY_SAMPLES
 from streaming.playing.render import Sound, render
 from streaming.ring import Ring
 from streaming.timeline import BLOCK_SAMPLES
+from tests import fakes
 from tests.conductor.test_player import dial, player
 from tests.model.midi_bytes import off, on, program, smf, track
 from tests.model.test_controls import bend, turn
@@ -92,3 +94,10 @@ def test_a_note_that_goes_on_in_new_music_is_turned_as_before() -> None:
     first = replace(bed(), notes=[(0.0, 60, "organ", 4.0, 80, 1)], duration_s=4.0)
     later = first.revised([(0.0, 60, "organ", 3.0, 80, 0), (2.5, 64, "organ", 1.0, 80, 0)], [], 2.0)
     assert later.notes == [(0.0, 60, "organ", 3.0, 80, 1), (2.5, 64, "organ", 1.0, 80, 0)]
+
+
+def test_the_stand_ins_of_the_workers_write_notes_down_in_the_same_way() -> None:
+    piece = fakes.fake_piece(1, 4.0, ["piano", "flute"])
+    assert piece.notes
+    assert fakes.note_rows(piece) == takes.note_rows(piece)
+    assert fakes.SEAM_S == takes.SEAM_S
