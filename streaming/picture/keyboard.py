@@ -10,6 +10,7 @@ import skia
 from numpy.typing import NDArray
 
 from model.notes import Note
+from streaming.picture.kept import MIB, Kept
 from streaming.picture.lettering import Lettering
 from streaming.picture.theme import Rgb, Theme, ink, mix
 
@@ -22,7 +23,8 @@ _BLACK_SHIFT = {1: -0.10, 3: 0.10, 6: -0.13, 8: 0.0, 10: 0.13}
 _BLACK_WIDTH = 0.58
 _BLACK_LENGTH = 0.62
 _SHADES = 5
-_KEPT_LIT = 1024
+# A second of dense music at 1280x720 lights some 2 MiB of keys.
+_LIT_BYTES = 6 * MIB
 _UNSCALED = skia.SamplingOptions()
 
 # Drums play on pads at the left of the keyboard: name, General MIDI keys.
@@ -84,7 +86,7 @@ class Keyboard:
         self._white_index = {pitch: i for i, pitch in enumerate(whites)}
         self._shapes = {pitch: self._shape(pitch) for pitch in range(self.low, self.high + 1)}
         self._lanes: dict[int, Lane] = {}
-        self._lit: dict[tuple[int, Rgb, int], tuple[skia.Image, int, int]] = {}
+        self._lit: Kept[tuple[int, Rgb, int], tuple[skia.Image, int, int]] = Kept(_LIT_BYTES)
         self._paint = skia.Paint()
         self.picture = self._draw()
 
@@ -140,17 +142,12 @@ class Keyboard:
         place = -1 - pad_of(note.pitch) if drums else min(max(note.pitch, self.low), self.high)
         # Few shades, each drawn once: laid over, it costs a fifth of drawing it.
         key = (place, colour, math.ceil(_SHADES * amount))
-        lit = self._lit.get(key)
-        if lit is None:
-            if len(self._lit) >= _KEPT_LIT:
-                self._lit.clear()
-            lit = self._lit[key] = self._draw_lit(*key)
-        image, x, y = lit
+        image, x, y = self._lit.get(key, lambda: self._draw_lit(*key))
         self._paint.setAlphaf(amount)
         canvas.drawImage(image, x, y, _UNSCALED, self._paint)
 
-    def _draw_lit(self, place: int, colour: Rgb, shade: int) -> tuple[skia.Image, int, int]:
-        """Draw a lit key, or a pad (below 0), and where it lies."""
+    def _draw_lit(self, place: int, colour: Rgb, shade: int) -> tuple[tuple[skia.Image, int, int], int]:
+        """Draw a lit key, or a pad (below 0); return it, where it lies, and its bytes."""
         bright = mix(colour, self._theme.colours.light, self._lift * shade / _SHADES)
         paint = skia.Paint(AntiAlias=True, Color=ink(bright))
         path = skia.Path()
@@ -164,12 +161,13 @@ class Keyboard:
             paint.setShader(skia.GradientShader.MakeLinear(ends, [ink(bright), ink(colour, 0.85)]))
         bounds = path.getBounds()
         x, y = math.floor(bounds.left()), math.floor(bounds.top())
-        surface = skia.Surface(max(1, math.ceil(bounds.right()) - x), max(1, math.ceil(bounds.bottom()) - y))
+        width, height = max(1, math.ceil(bounds.right()) - x), max(1, math.ceil(bounds.bottom()) - y)
+        surface = skia.Surface(width, height)
         canvas = surface.getCanvas()
         canvas.clear(0)
         canvas.translate(-x, -y)
         canvas.drawPath(path, paint)
-        return surface.makeImageSnapshot(), x, y
+        return (surface.makeImageSnapshot(), x, y), 4 * width * height
 
     def _pad_rect(self, lane: Lane) -> skia.Rect:
         return skia.Rect.MakeXYWH(lane.x, self.top + self.height * 0.10, lane.width, self.height * 0.78)

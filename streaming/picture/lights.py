@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import skia
 
 from model.notes import Note
+from streaming.picture.kept import MIB, Kept
 from streaming.picture.keyboard import Keyboard, is_black
 from streaming.picture.layout import even
 from streaming.picture.overlay import Look
@@ -18,7 +19,7 @@ from streaming.picture.theme import Rgb, ink, mix
 LEAST_LIT_S = 0.09
 DYING_S = 0.22
 _FLASH_S = 0.16
-_KEPT_BLOOMS = 512
+_BLOOM_BYTES = 8 * MIB
 _UNSCALED = skia.SamplingOptions()
 
 
@@ -76,7 +77,7 @@ class Lamp:
 
     def __init__(self, look: Look, canvas: skia.Canvas) -> None:
         self._look, self._canvas = look, canvas
-        self._blooms: dict[tuple[Rgb, int, int], skia.Image] = {}
+        self._blooms: Kept[tuple[Rgb, int, int], skia.Image] = Kept(_BLOOM_BYTES)
         layout, light = look.layout, look.theme.colours.light
         ends = [skia.Point(0, layout.zone), skia.Point(0, max(layout.playhead, layout.zone + 1))]
         self._heat = skia.Paint(
@@ -114,15 +115,13 @@ class Lamp:
             self._canvas.drawImage(sprite, left, top, _UNSCALED, paint)
 
     def _sprite(self, colour: Rgb, width: int, height: int) -> skia.Image:
-        key = (colour, width, height)
-        sprite = self._blooms.get(key)
-        if sprite is None:
-            if len(self._blooms) >= _KEPT_BLOOMS:
-                self._blooms.clear()
-            light = self._look.theme.colours.light
-            paper = self._look.theme.is_light
-            sprite = self._blooms[key] = _draw_bloom(colour, light, max(2, width), max(2, height), paper=paper)
-        return sprite
+        width, height = max(2, width), max(2, height)
+
+        def draw() -> tuple[skia.Image, int]:
+            light, paper = self._look.theme.colours.light, self._look.theme.is_light
+            return _draw_bloom(colour, light, width, height, paper=paper), 4 * width * height
+
+        return self._blooms.get((colour, width, height), draw)
 
 
 def wandering(keyboard: Keyboard, colour: Rgb, position_s: float) -> list[Light]:

@@ -54,6 +54,7 @@ class _View:
                 unit=look.layout.unit,
                 theme=look.theme,
                 lettering=look.lettering,
+                seen_px=look.layout.playhead - look.layout.header,
             )
         self.lit = LitBars(self.tiles.bars if self.tiles else ())
 

@@ -24,7 +24,8 @@ from streaming.picture.scene import Beat, Scene, beats
 from streaming.picture.theme import Rgb, Theme, ink, mix
 
 TILE_ROWS = 64
-_KEPT_TILES = 24
+# Beside those that are seen, which is one more than fits where the edges lie within tiles.
+_SPARE_TILES = 2
 _LEAST_NOTE_PX = 6.0
 
 
@@ -58,6 +59,7 @@ class RollTiles:
         unit: float,
         theme: Theme,
         lettering: Lettering,
+        seen_px: int,
         clear: bool = False,
     ) -> None:
         """Lay out a scene's notes.
@@ -69,6 +71,7 @@ class RollTiles:
             unit: a theme's pixel.
             theme: its colours.
             lettering: for numbers and names.
+            seen_px: how high a part of the roll is seen at a time: so much is kept.
             clear: leave out the background.
         """
         self._keyboard = keyboard
@@ -86,6 +89,7 @@ class RollTiles:
         self._beat_times = [beat.time_s for beat in self._beats]
         self._marks = scene.marks
         self._kept: OrderedDict[int, Tile] = OrderedDict()
+        self._most = -(-seen_px // TILE_ROWS) + 1 + _SPARE_TILES
         self._lock = threading.Lock()
         self._lanes = self._draw_lanes()
 
@@ -96,7 +100,7 @@ class RollTiles:
             kept = self._kept.get(index)
             if kept is None:
                 kept = self._kept[index] = self._draw(index)
-                if len(self._kept) > _KEPT_TILES:
+                if len(self._kept) > self._most:
                     self._kept.popitem(last=False)
             else:
                 self._kept.move_to_end(index)

@@ -39,7 +39,8 @@ LEAD_S = 0.32
 # So late, the last picture is repeated; later still, the picture is left out.
 REPEAT_FRAMES = 1.5
 SKIP_FRAMES = 4.0
-SCENES_KEPT = 64
+# Of pieces that were drawn so many are kept, for one that comes back; and so many of all, whatever is announced.
+DRAWN_KEPT, SCENES_KEPT = 8, 64
 COMING_KEPT = 16
 _POLL_S = 0.003
 _FAST_POLL_S = 0.0005
@@ -135,6 +136,8 @@ class Program:
         self._fps, self._fast, self._finish = fps, fast, finish
         self._clock, self._sleep = clock, sleep
         self._scenes: OrderedDict[int, Scene] = OrderedDict()
+        # Of those, what has been drawn since it was announced.
+        self._drawn: set[int] = set()
         self._coming: dict[int, Coming] = {}
         self._calls: list[tuple[int, Callable[[], None]]] = []
         self._lock = threading.Lock()
@@ -178,8 +181,16 @@ class Program:
         with self._lock:
             self._scenes[scene.number] = scene
             self._scenes.move_to_end(scene.number)
+            self._drawn.discard(scene.number)
+            drawn = [number for number in self._scenes if number in self._drawn]
+            for number in drawn[: max(0, len(drawn) - DRAWN_KEPT)]:
+                self._forget(number)
             while len(self._scenes) > SCENES_KEPT:
-                self._scenes.popitem(last=False)
+                self._forget(next(iter(self._scenes)))
+
+    def _forget(self, number: int) -> None:
+        del self._scenes[number]
+        self._drawn.discard(number)
 
     def position_s(self, number: int) -> float | None:
         """Return the seconds since a piece began, while it is the one that sounds."""
@@ -371,5 +382,8 @@ class Program:
         for number, begin in reversed(self._ring.marks()):
             if begin <= sample:
                 with self._lock:
+                    if number in self._scenes and number != BED:
+                        self._drawn.add(number)
+                        self._scenes.move_to_end(number)
                     return self._scenes.get(number), begin
         return None, 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from streaming.picture.scene import NOTHING, Coming, Scene
-from streaming.programme.program import CUSHION_S, DEAD_S, Audio, Picture, Program, ProgramFrame
+from streaming.programme.program import CUSHION_S, DEAD_S, DRAWN_KEPT, Audio, Picture, Program, ProgramFrame
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
 
@@ -174,6 +175,21 @@ def test_the_piece_that_sounds_is_drawn_at_its_position(ring: Ring) -> None:
     assert [text for _, _, text in canvas.drawn] == ["Waltz"] * 10 + ["Nocturne"] * 21 + ["Waltz"] * 29
     assert canvas.drawn[31][1] == pytest.approx((FRAME - 800) / SAMPLE_RATE)
     assert canvas.levels_db[0] == pytest.approx(-6.0, abs=0.1)
+
+
+def test_of_pieces_that_were_heard_few_are_kept_and_of_those_to_come_all(ring: Ring) -> None:
+    keep, canvas = Keep(), Canvas()
+    program = Program(ring, canvas, [keep], fps=FPS, fast=True)
+    keep.program, keep.until = program, 34
+    for number in range(1, 40):
+        program.announce(scene(number))
+    # Another is announced when thirty have been heard; then some are heard again, and one that is still to come.
+    program.call(partial(program.announce, scene(40)), after_sample=30 * FRAME)
+    for frame, number in enumerate([*range(1, 31), 5, 30 - DRAWN_KEPT, 31 - DRAWN_KEPT, 39]):
+        program.call(partial(ring.mark, number, frame * FRAME), after_sample=frame * FRAME)
+    ring.write(tone(0, 34 * FRAME))
+    program.run()
+    assert [number for number, _, _ in canvas.drawn] == [*range(1, 31), None, None, 31 - DRAWN_KEPT, 39]
 
 
 def test_a_dead_player_is_bridged_without_a_jump_and_comes_back(ring: Ring, caplog: pytest.LogCaptureFixture) -> None:
