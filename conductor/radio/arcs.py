@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from functools import cache
 
 from conductor.radio.plan import Arc, Mode
 from model.language.vocabulary import KEYS, PITCH_CLASSES, TEMPI_BPM
@@ -21,6 +22,7 @@ KEYS_APART = 3
 _HOMESICK = 0.5
 
 
+@cache
 def fifths(key: str) -> int:
     """Return where a key's signature lies on the circle of fifths: 0 C major and A minor, 1 one sharp, 11 one flat.
 
@@ -43,6 +45,7 @@ def steps(one: str, other: str) -> int:
     return min(apart, 12 - apart)
 
 
+@cache
 def neighbours(key: str) -> tuple[str, ...]:
     """Return the five keys that are closely related to one: its relative, and both a fifth up and down."""
     return tuple(other for other in KEYS if other != key and steps(key, other) <= 1)
