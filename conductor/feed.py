@@ -300,6 +300,7 @@ def _scene(message: wire.Announce) -> Scene:
         marks=tuple(Mark(*row) for row in message.marks),
         styles=tuple((at_s, tuple(shares.items())) for at_s, shares in message.styles),
         origin=Origin(message.composed_s, message.heard),
+        ident=message.ident,
     )
 
 

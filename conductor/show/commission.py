@@ -126,6 +126,7 @@ class Commissions:
             marks=message.marks,
             styles=share_rows(cue.style),
             composed_s=self._clock.wall().timestamp(),
+            ident=cue.ident,
         )
 
     def _own_part(self, take: Take, joins: c.Join, span_s: float) -> Take:

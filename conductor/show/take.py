@@ -45,6 +45,7 @@ class Take:
         styles: how styles share it, and when.
         composed_s: when it was composed, in seconds since 1970; None: nobody knows.
         heard: whether it was on air before.
+        ident: what the station says of itself while it plays.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Take:
     styles: list[StyleRow] = field(default_factory=list)
     composed_s: float | None = None
     heard: bool = False
+    ident: str = ""
 
     @property
     def piece(self) -> Piece:
@@ -106,7 +108,7 @@ class Take:
 
     def played_for(self, cue: Cue) -> Take:
         """Return the take played as a cue asks for."""
-        return replace(self, bank=cue.bank, variants=cue.variants, expression=cue.expression)
+        return replace(self, bank=cue.bank, variants=cue.variants, expression=cue.expression, ident=cue.ident)
 
     def write(self, midi: Path) -> Take:
         """Write the music to a file and return the take with it.
@@ -153,6 +155,7 @@ class Take:
             self.styles,
             self.composed_s,
             self.heard,
+            self.ident,
         )
 
 

@@ -24,6 +24,7 @@ class Announce(Message):
         styles: how styles share the piece, and when.
         composed_s: when it was composed, in seconds since 1970; None: not here.
         heard: whether it was on air before.
+        ident: what the station says of itself on a card, half way through; empty: nothing.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Announce(Message):
     styles: list[StyleRow] = field(default_factory=list)
     composed_s: float | None = None
     heard: bool = False
+    ident: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Cards that come and go over the roll: one announces a piece, another closes it."""
+"""Cards that come and go over the roll: one announces a piece, another closes it; between them, who plays it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ MOST_OF_PIECE = 0.4
 # The closing card is there for this long before what comes next.
 CLOSING_S = 3.0
 _SHORTEST_CLOSED_S = 12.0
+# The station says who it is half way through a piece that is not too short.
+IDENT_S = 6.0
+_SHORTEST_IDENT_S = 24.0
 THANKS = "Thank you for listening"
 
 
@@ -40,6 +43,14 @@ def closing_opacity(position_s: float, duration_s: float, gap_s: float | None) -
         return 0.0
     begins_s = duration_s + min(0.0, gap_s or 0.0) - CLOSING_S
     return _ramp((position_s - begins_s) / COMES_S)
+
+
+def ident_opacity(position_s: float, duration_s: float) -> float:
+    """Return how much of the station's card is seen, 0 to 1; arguments as for `opening_opacity`."""
+    if duration_s < _SHORTEST_IDENT_S:
+        return 0.0
+    since_s = position_s - (duration_s - IDENT_S) / 2
+    return _ramp(since_s / COMES_S) * _ramp((IDENT_S - since_s) / GOES_S)
 
 
 def _ramp(part: float) -> float:
@@ -95,6 +106,7 @@ class Cards:
         self._opening: tuple[Scene, Sprite] | None = None
         self._closing: tuple[Scene, Coming, Sprite] | None = None
         self._farewell: tuple[str, float, Sprite] | None = None
+        self._ident: tuple[str, Sprite] | None = None
 
     def draw(self, sheet: Sheet, scene: Scene, position_s: float, coming: Coming) -> None:
         """Lay the card of this moment over the roll, if there is one."""
@@ -111,6 +123,10 @@ class Cards:
         closing = closing_opacity(position_s, scene.duration_s, coming.gap_s)
         if closing > 0:
             self._lay(sheet, self._closing_card(scene, coming), closing)
+            return
+        ident = ident_opacity(position_s, scene.duration_s) if scene.ident else 0.0
+        if ident > 0:
+            self._lay(sheet, self._ident_card(scene.ident), ident)
 
     def _draw_farewell(self, sheet: Sheet, title: str, position_s: float) -> None:
         if self._farewell is None or self._farewell[0] != title:
@@ -148,6 +164,13 @@ class Cards:
             lines.append(_Line(last, 25, ink(colours.accent), 22))
             self._closing = (scene, coming, self._card(lines))
         return self._closing[2]
+
+    def _ident_card(self, text: str) -> Sprite:
+        if self._ident is None or self._ident[0] != text:
+            colours = self._look.theme.colours
+            lines = [_Line(line, 40, ink(colours.text), 6, True) for line in self._title(text, 40)]
+            self._ident = (text, self._card(lines))
+        return self._ident[1]
 
     def _title(self, title: str, px: float) -> list[str]:
         return self._look.lettering.lines(title, self._look.size(px), self._inner(), 2, bold=True)

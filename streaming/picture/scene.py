@@ -62,6 +62,7 @@ class Scene:
         marks: sections and the like, by time.
         styles: shares of styles at times, by time; between two times they change evenly.
         origin: where it comes from.
+        ident: what the station says of itself, on a card half way through; empty: nothing.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Scene:
     marks: tuple[Mark, ...] = ()
     styles: tuple[tuple[float, Shares], ...] = ()
     origin: Origin = Origin()
+    ident: str = ""
 
     @classmethod
     def of_piece(cls, piece: Piece, number: int = 0, caption: str | None = None) -> Scene:
