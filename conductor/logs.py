@@ -1,47 +1,110 @@
-"""What the show says: a line for a person, and everything into a log file."""
+"""What the show says: a line for a person, and everything into a log file.
+
+The file is of bounded size, for shows that run for months, and holds no secrets. As JSON every line has the same
+vocabulary: `time`, `level`, `worker` and `text`, and where they are known `event`, `cue`, `piece`, `sample`, `trace`.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 LOG = logging.getLogger("conductor")
+# Lines of the as-run log; in a text log people have them in words already.
+AS_RUN = logging.getLogger("conductor.as_run")
+
+Form = Literal["text", "json"]
+FORMS: tuple[Form, ...] = ("text", "json")
+MOST_BYTES = 16_000_000
+KEPT_FILES = 4
+WORKERS = frozenset({"composer", "player", "feed", "midi_out"})
+FIELDS = ("event", "cue", "piece", "sample")
 
 # Some libraries tell of every packet.
 _QUIET = ("aiohttp.access", "aioice", "aiortc", "asyncio")
 
+Redact = Callable[[str], str]
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+class TextLines(logging.Formatter):
+    """A line for people.
+
+    Args:
+        redact: hides secrets.
+    """
+
+    def __init__(self, redact: Redact = _as_it_is) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as a line, with its trace below it."""
+        return self._redact(super().format(record))
+
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, for machines that read the log."""
+    """One JSON object a line, for machines that read the log.
+
+    Args:
+        redact: hides secrets.
+    """
+
+    def __init__(self, redact: Redact = _as_it_is) -> None:
+        super().__init__()
+        self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
-        body = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+        body: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            "worker": record.name if record.name in WORKERS else "conductor",
             "source": record.name,
-            "text": record.getMessage(),
+            "text": self._redact(record.getMessage()),
         }
+        for name in FIELDS:
+            value = getattr(record, name, None)
+            if value is not None and value != "":
+                body[name] = value
         if record.exc_info:
-            body["trace"] = self.formatException(record.exc_info)
+            body["trace"] = self._redact(self.formatException(record.exc_info))
         return json.dumps(body, ensure_ascii=False)
 
 
-def log_to(path: Path, *, debug: bool = False) -> logging.Handler:
-    """Send all logging to a file.
+def log_to(
+    path: Path,
+    *,
+    debug: bool = False,
+    form: Form = "text",
+    redact: Redact = _as_it_is,
+    most_bytes: int = MOST_BYTES,
+) -> logging.Handler:
+    """Send all logging to a file; when it is full it is kept as `<name>.1` and a new one begun.
 
     Args:
         path: appended to.
         debug: everything, in place of what matters.
+        form: lines for people, or JSON.
+        redact: hides secrets in a text.
+        most_bytes: size of a file; of older ones four are kept.
 
     Raises:
         OSError: it cannot be written.
     """
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler = RotatingFileHandler(path, maxBytes=most_bytes, backupCount=KEPT_FILES, encoding="utf-8")
+    handler.setFormatter(JsonLines(redact) if form == "json" else TextLines(redact))
+    if form == "text":
+        handler.addFilter(lambda record: record.name != AS_RUN.name)
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if debug else logging.INFO)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from conductor.clock import minutes
 from conductor.errors import ConductorError, UsageError
+from conductor.logs import FORMS
 from conductor.publication import chosen, warnings
 from conductor.setlist import Setlist, load_setlist
 from conductor.show.stage import DEFAULT_OBS, RunFolder, ShowOptions, check_options, check_space, slug
@@ -64,6 +65,13 @@ def add_show_options(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--stamp", action="store_true", help="draw picture numbers and flashes, for A/V measurements")
     run.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of the composer (the shipped ones)")
+    run.add_argument("--log-format", choices=FORMS, default="text", help="of show.log (text), json for machines")
+    run.add_argument(
+        "--metrics-token",
+        type=Path,
+        metavar="FILE",
+        help="a token in it lets others read /metrics: see docs/observing.md",
+    )
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -136,6 +144,8 @@ def options_of(args: argparse.Namespace, setlist: Setlist) -> ShowOptions:
         publish=() if fast else chosen(setlist.stream, args.publish or ()),
         stamp=args.stamp,
         debug=args.debug,
+        log_format=args.log_format,
+        metrics_token=args.metrics_token,
     )
 
 
@@ -155,6 +165,7 @@ async def perform(setlist: Setlist, options: ShowOptions, *, hours: float | None
     from conductor.controllers.operating import Controllers
     from conductor.library import Library
     from conductor.logs import Terminal, log_to, stop_logging
+    from conductor.observing.redaction import Redactor, secrets_of
     from conductor.show.show import Show
 
     maps = maps_of(setlist)
@@ -166,7 +177,8 @@ async def perform(setlist: Setlist, options: ShowOptions, *, hours: float | None
         run.close()
         raise
     log = options.data / LOG_NAME
-    handler = log_to(log, debug=options.debug)
+    secrets = Redactor(secrets_of(options.publish, options.obs_password))
+    handler = log_to(log, debug=options.debug, form=options.log_format, redact=secrets)
     terminal = Terminal()
     console = controllers = osc = chat = None
     try:

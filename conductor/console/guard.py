@@ -64,6 +64,8 @@ class Guard:
         self.cookie = f"conductor-{port}"
         # For programs of the same user on this machine, who may read it in the run folder.
         self.token = secrets.token_urlsafe(32)
+        # For a program elsewhere that only reads; empty: there is none.
+        self.reader = ""
         self._reading, self._acting = Buckets(limits.reading, now_s), Buckets(limits.acting, now_s)
         self._panic, self._login = Buckets(limits.panic, now_s), Buckets(limits.login, now_s)
 
@@ -125,7 +127,10 @@ class Guard:
         """Return who asks; None: nobody knows."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            if not secrets.compare_digest(token.strip().encode("utf-8", "replace"), self.token.encode()):
+            given = token.strip().encode("utf-8", "replace")
+            if self.reader and secrets.compare_digest(given, self.reader.encode()):
+                return Somebody("metrics", Role.VIEW)
+            if not secrets.compare_digest(given, self.token.encode()):
                 return None
             return Somebody(_own_name(), Role.EDIT)
         if self.sessions is None:

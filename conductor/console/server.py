@@ -26,7 +26,7 @@ from conductor.console.sounds import Sounds
 from conductor.console.static import page_routes
 from conductor.console.whep import Whep
 from conductor.errors import UsageError
-from conductor.observing.serving import Serving
+from conductor.observing.serving import Serving, read_token
 from conductor.show.show import Show
 
 LOG = logging.getLogger("conductor.console")
@@ -54,6 +54,8 @@ class Console:
         sessions = Sessions(options.operators, now_s) if options.operators else None
         self._whep = Whep(show.crew.audience)
         self._guard = Guard(self._host, self._port, sessions, self._whep, limits or Limits(), now_s)
+        if options.metrics_token:
+            self._guard.reader = read_token(options.metrics_token)
         self._events = Events(show, self._guard)
         self._sounds = Sounds(show)
         self._rooms = (

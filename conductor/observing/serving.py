@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from conductor.console.answers import Refusal
 from conductor.console.guard import SOMEBODY, somebody_of
+from conductor.errors import UsageError
 from conductor.observing.metrics import CONTENT_TYPE, exposition
 from conductor.observing.state import health, status
 
 if TYPE_CHECKING:
     from conductor.show.show import Show
 
+LEAST_TOKEN = 16
 # What a proxy says of those it asks for: they are not of this machine though it is.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
@@ -54,6 +57,22 @@ class Serving:
     async def _status(self, request: web.Request) -> web.Response:
         somebody_of(request)
         return web.json_response(status(self._show))
+
+
+def read_token(path: Path) -> str:
+    """Return the token that a file holds.
+
+    Raises:
+        UsageError: it holds none that is worth the name.
+    """
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--metrics-token {path}: cannot be read ({error})") from None
+    if len(token) < LEAST_TOKEN or not token.isascii() or len(token.split()) != 1:
+        advice = f"openssl rand -hex 24 > {path}"
+        raise UsageError(f"--metrics-token {path}: should hold one word of {LEAST_TOKEN} signs or more - {advice}")
+    return token
 
 
 def _known(request: web.Request) -> bool:

@@ -9,7 +9,7 @@ from conductor.clock import Clock, minutes
 from conductor.cues import Phase, Slot
 from conductor.errors import LibraryError
 from conductor.library import Library
-from conductor.logs import Terminal
+from conductor.logs import AS_RUN, Terminal
 from conductor.setlist import Cue
 
 LOG = logging.getLogger("conductor.show.chronicle")
@@ -85,11 +85,14 @@ class Chronicle:
         """Append to the as-run log; a log that cannot be written does not stop the show."""
         for logged in self.logged:
             logged(event)
+        sample = self._sample() if sample is None else sample
+        known = {"event": event, "cue": cue.id if cue else "", "piece": piece_id, "sample": sample}
+        AS_RUN.info("%s", " ".join(filter(None, (event, cue.name if cue else "", detail))), extra=known)
         try:
             self._library.log(
                 event,
                 at=self._clock.wall(),
-                sample=self._sample() if sample is None else sample,
+                sample=sample,
                 cue_id=cue.id if cue else "",
                 title=cue.name if cue else "",
                 piece_id=piece_id,

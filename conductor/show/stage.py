@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from conductor.errors import LibraryError, UsageError
+from conductor.logs import Form
 from streaming.obs.wanted import ObsState
 from streaming.publishing.destination import Destination
 
@@ -47,6 +48,8 @@ class ShowOptions:
         stamp: picture numbers and flashes are drawn, for measurements.
         checkpoint: weights for the composer; None: those that are shipped.
         debug: log everything.
+        log_format: of the log file: text or json.
+        metrics_token: file that holds a token by which metrics may be read from elsewhere.
     """
 
     data: Path
@@ -68,6 +71,8 @@ class ShowOptions:
     operators: Path | None = None
     stamp: bool = False
     debug: bool = False
+    log_format: Form = "text"
+    metrics_token: Path | None = None
 
 
 class Obs(Protocol):
