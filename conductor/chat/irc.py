@@ -36,6 +36,8 @@ _CAPABILITIES = "twitch.tv/tags twitch.tv/commands"
 _TAGS = "twitch.tv/tags"
 # After that much time without trouble a loss is a first one again.
 STEADY_S = 60.0
+# On Twitch, who is refused by name is let in without one.
+REFUSED_WAIT_S = 2.0
 
 
 class ChatGoneError(Exception):
@@ -143,8 +145,8 @@ class Irc:
                 await self._once()
             except LoginError as error:
                 self._refused = True
-                self._lost(f"{error}; it is tried again later")
-                await asyncio.sleep(self._backoff.after_refusal() if not self._plan.is_twitch else 1.0)
+                self._lost(f"{error}; {'it is read without it' if self._plan.is_twitch else 'it is tried again later'}")
+                await asyncio.sleep(REFUSED_WAIT_S if self._plan.is_twitch else self._backoff.after_refusal())
                 continue
             except (ChatGoneError, OSError, TimeoutError, PublishError, ssl.SSLError) as error:
                 self._lost(str(error) or "no answer in time")
