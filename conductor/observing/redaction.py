@@ -20,7 +20,7 @@ _LOOKS = (
     re.compile(r"(?i)(\brtmps?://[^\s/\"']+/[^\s/\"'?]+/)[^\s\"',;)]+"),
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@\"']+:)[^\s/@\"']+(?=@)"),
     re.compile(r"(?i)([?&](?:key|token|streamkey|streamid|password|secret|auth)=)[^\s&\"']+"),
-    re.compile(r"(?i)(\b(?:stream[_ -]?key|password|passwd|token|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;}]{4,}"),
+    re.compile(r"(?i)(\b(?:stream[_ -]?key|password|passwd|token|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;}&]{4,}"),
 )
 
 
