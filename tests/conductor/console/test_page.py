@@ -66,7 +66,7 @@ async def test_a_held_space_bar_is_one_go(tmp_path: Path) -> None:
 
 async def test_a_go_that_cannot_be_is_refused_with_its_reason(tmp_path: Path) -> None:
     text = "cues: [{id: one, name: Dawn, style: bach, duration: 30s, follow: hold}]"
-    async with running(tmp_path, text, composer="--seconds 60") as it, page_of(it) as page:
+    async with running(tmp_path, text, composer="--seconds 20") as it, page_of(it) as page:
         await it.until(lambda: it.phase("one") is Phase.COMPOSING)
         await expect(page.locator("#safe-word")).to_have_text("No GO yet")
         await expect(page.locator("#go-why")).to_have_text("Dawn is being composed")

@@ -73,6 +73,8 @@ async def test_a_change_from_the_console_is_played_drawn_logged_and_kept_as_it_w
         assert f"bar {bar['bar']}" in events(it, "replaced")[0]
         assert f"changing     1  Bach from bar {bar['bar']}: style jazz" in it.output.getvalue()
         assert (await state(it))["cues"][0]["changing"] is None
+        # Nobody waits for its end.
+        assert await post(it, {}, "skip") == (200, "")
         await it.until(lambda: it.phase("two") is Phase.LIVE)
         aired = [line.piece_id for line in it.library.as_run(1000) if line.event == "aired"]
         assert aired == [after.piece_id]
@@ -81,12 +83,12 @@ async def test_a_change_from_the_console_is_played_drawn_logged_and_kept_as_it_w
 async def test_a_change_that_cannot_be_is_refused_by_the_console_with_its_reason(tmp_path: Path) -> None:
     text = "cues: [{id: one, style: bach, duration: 14s, follow: hold}]"
     async with running(tmp_path, text, player="--speed 1") as it:
-        await it.until(lambda: it.phase("one") is Phase.ARMED)
+        await it.until(lambda: it.phase("one") is Phase.ARMED and it.show.crew.workers["player"].up)
         assert await post(it, WISH) == (409, "nothing is on air that could be changed")
         assert (await post(it, {"style": "chopan"}))[0] == 400
         assert "did you mean chopin" in (await post(it, {"style": "chopan"}))[1]
         assert (await post(it, {}))[0] == 400
-        await post(it, {}, "go")
+        assert await post(it, {}, "go") == (200, "")
         await it.until(lambda: it.phase("one") is Phase.LIVE)
         status, reason = await post(it, WISH)
         assert status == 409
