@@ -138,6 +138,7 @@ class Show:
         )  # fmt: skip
         self.dispatcher = Dispatcher(self)
         self._saved: dict[str, Any] = {}
+        self._unsaved = False
         self._resume()
 
     def _resume(self) -> None:
@@ -155,11 +156,15 @@ class Show:
     def _save(self) -> None:
         saved = save(self.state, self.commissions.takes, self.setlist, self.revision)
         if saved != self._saved:
-            self._saved = saved
             try:
                 self.library.remember(KEY, saved)
             except LibraryError as error:
-                LOG.error("%s", error)
+                # Told once, and tried again at each tick: whoever took the show over from an old state would repeat it.
+                if not self._unsaved:
+                    LOG.error("%s", error)
+                self._unsaved = True
+            else:
+                self._saved, self._unsaved = saved, False
 
     def _heard(self, message: wire.Message) -> None:
         self.observed.hear(message)
@@ -269,6 +274,8 @@ class Show:
             while not self._lifetime.ending.is_set():
                 self.event(c.Tick(self._clock.wall().timestamp()))
                 self.vigil.look()
+                if self._unsaved:
+                    self._save()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._lifetime.ending.wait(), TICK_S)
         finally:
