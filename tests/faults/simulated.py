@@ -139,9 +139,10 @@ class Soak:
         self._spell: Spell | None = None
         self._faults = faults
         self._full = False
+        self._under_way: set[str] = set()
         self.player = SimPlayer(self._sounds)
         self.composer = SimComposer(random.Random(seed + 1))
-        self.feed = SimFeed()
+        self.feed = SimFeed(self.player)
         machines: tuple[Machine, ...] = (self.player, self.composer, self.feed)
         SimWorker.machines = {machine.name: machine for machine in machines}
         self._output = io.StringIO()
@@ -204,6 +205,8 @@ class Soak:
 
     def _sounds(self, source: str, number: int) -> None:
         now_s = self._loop.time()
+        if source == "bridge" and not self.feed.alive:
+            source = "nothing"
         if self._spell:
             self._spell.until_s = now_s
             seconds = self._spell.seconds
@@ -241,17 +244,25 @@ class Soak:
         self.composer.disk_full = False
 
     async def _misfortune(self) -> None:
-        while True:
-            await asyncio.sleep(self._rng.expovariate(1.0 / FAULT_EVERY_S))
-            name = self._rng.choice(list(FAULTS))
-            self.result.faults[name] += 1
-            self.result.story.append((self._loop.time() - self._began_s, name))
-            await FAULTS[name](self)
+        """Let things go wrong, some of them at the same time."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(self._rng.expovariate(1.0 / FAULT_EVERY_S))
+                name = self._rng.choice(list(FAULTS))
+                if name in self._under_way:
+                    continue
+                self.result.faults[name] += 1
+                self.result.story.append((self._loop.time() - self._began_s, name))
+                group.create_task(self._befall(name))
+
+    async def _befall(self, name: str) -> None:
+        self._under_way.add(name)
+        await FAULTS[name](self)
+        self._under_way.remove(name)
 
     async def _of_player(self) -> None:
         if self.player.alive:
             self.player.die()
-            self._sounds("bridge" if self.feed.alive else "nothing", 0)
 
     async def _of_feed(self) -> None:
         if self.feed.alive:
@@ -283,6 +294,9 @@ class Soak:
         self._empty()
 
     async def _of_conductor(self) -> None:
+        # What could not be written is lost with who knew it: two faults at once.
+        while self._full:
+            await asyncio.sleep(10.0)
         await self._kill_conductor()
         await asyncio.sleep(self._rng.uniform(*DOWN_S))
         self.result.conductors += 1
@@ -306,6 +320,8 @@ class Soak:
             self._say("go")
 
     def _say(self, verb: str) -> None:
+        if self._task.done():
+            return
         standby = self.show.state.standby
         arguments: dict[str, Any] = {"cue": standby.cue.id} if verb == "regenerate" and standby else {}
         try:

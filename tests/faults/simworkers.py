@@ -17,7 +17,7 @@ from model.notes import Note, Piece
 from streaming.playing.bed import BED
 from streaming.timeline import SAMPLE_RATE
 
-LEVELS_S, STATUS_S = 0.5, 5.0
+LEVELS_S, STATUS_S = 0.5, 1.0
 STARTS_S = {"player": 2.0, "feed": 1.5, "composer": 6.0}
 LOUD, SILENT = -16.0, -90.0
 
@@ -113,6 +113,7 @@ class SimPlayer(Machine):
 
     def die(self, reason: str = "killed by SIGKILL") -> None:
         self.playing = BED
+        self._source("bridge", 0)
         super().die(reason)
 
     @property
@@ -205,10 +206,15 @@ class SimPlayer(Machine):
 
 
 class SimFeed(Machine):
-    """Sends status."""
+    """Sends status.
 
-    def __init__(self) -> None:
+    Args:
+        player: that it hears.
+    """
+
+    def __init__(self, player: SimPlayer) -> None:
         super().__init__("feed")
+        self._player = player
         self.frames = 0
 
     def start(self) -> None:
@@ -222,7 +228,14 @@ class SimFeed(Machine):
         self.later("status", STATUS_S, self._status)
         self.frames += int(30 * STATUS_S)
         if self.link and self.link.up:
-            self.link.hear(wire.FeedStatus(int(self.now_s * SAMPLE_RATE), self.frames, 0, 1, 1, "", False, []))
+            sample, player = int(self.now_s * SAMPLE_RATE), self._player
+            silent = player.alive and player.playing in player.silent
+            self.link.hear(
+                wire.FeedStatus(
+                    sample, self.frames, 0, 1, 1, "", not player.alive, level_db=SILENT if silent else -20.0,
+                    quiet_s=self.now_s - player.begun_s if silent else 0.0, emergency=not player.alive,
+                )
+            )  # fmt: skip
 
 
 class SimComposer(Machine):
@@ -319,6 +332,7 @@ class SimWorker:
         on_up: Callable[[], None], on_down: Callable[[str], None], **_: Any,
     ) -> None:  # fmt: skip
         self.name, self.restarts, self.adopted, self.pid, self.up = name, 0, False, 1, False
+        self.memory_mb = self.since_s = 0.0
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self._machine = self.machines[name]
         self._ended = False
@@ -370,7 +384,12 @@ class SimWorker:
         self._ended, self.up = True, False
         self._machine.link = None
 
-    async def stop(self, wait_s: float = 5.0) -> None:
+    async def renew(self, why: str, *, gently: bool = False) -> None:  # noqa: ARG002
+        """Start the machine anew."""
+        if self._machine.alive:
+            self._machine.die(why)
+
+    async def stop(self, wait_s: float = 5.0) -> None:  # noqa: ARG002
         self.abandon()
         if self._machine.alive:
             self._machine.die()
