@@ -154,8 +154,8 @@ class Program:
         # Nobody is heard until the ring moves.
         self._written = ring.write_index
         self._written_s = float("-inf")
-        # Since when the player that is there now has written, and since when the one before had not.
-        self._back_s = self._away_s = self._due_s
+        # Since when the player that is there now has written, and since when none has been heard.
+        self._back_s = self._left_s = self._due_s
         self._ever_heard = False
         self._made_s = self._due_s
 
@@ -275,7 +275,7 @@ class Program:
             written = self._ring.write_index
             if written != self._written:
                 if now - self._written_s >= STARVED_S:
-                    self._away_s, self._back_s = max(self._written_s, self._away_s), now
+                    self._back_s = now
                 self._written, self._written_s = written, now
             silent_s = now - self._written_s
             if now < self._due_s:
@@ -294,7 +294,7 @@ class Program:
         """Return whether a player that was away has been back for long enough not to be gone again in a moment."""
         if not self.slate or not self._ever_heard:
             return True
-        return now - self._back_s >= min(GOOD_S, self._back_s - self._away_s)
+        return now - self._back_s >= min(GOOD_S, self._back_s - self._left_s)
 
     def _go_on(self, now: float, *, lead_s: float, rejoin: bool) -> None:
         """Send a frame with the player's sound."""
@@ -314,7 +314,10 @@ class Program:
         """Send a frame without a player, on the wall clock."""
         if slate and not self.slate:
             logger.warning("no player is heard since sample %d: showing the slate", self._written)
-        self._bridging, self.slate = True, slate
+        if not self._bridging:
+            self._left_s = now
+        # It stays until the player is heard, not only there.
+        self._bridging, self.slate = True, slate or self.slate
         late_frames = (now - self._due_s) * self._fps
         self._tell_time()
         # A player that writes, but too close behind us or after us, would never be heard: we both keep to the clock.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from streaming.picture.scene import NOTHING, Coming, Scene
+from streaming.programme.listening import GOOD_S
 from streaming.programme.program import CUSHION_S, DEAD_S, DRAWN_KEPT, Audio, Picture, Program, ProgramFrame
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
@@ -198,7 +199,8 @@ def test_a_dead_player_is_bridged_without_a_jump_and_comes_back(ring: Ring, capl
     slate = [i for i, (number, _, _) in enumerate(canvas.drawn) if number is None and i > 10]
     assert slate == list(range(slate[0], slate[-1] + 1)), "one slate, without flicker"
     assert 2.0 + DEAD_S <= slate[0] / FPS <= 2.0 + DEAD_S + LEAD_S
-    assert 5.0 - 0.1 <= slate[-1] / FPS <= 5.0 + CUSHION_S + 0.1
+    # A player that is back is trusted when it has been there for a while.
+    assert 5.0 + GOOD_S - 0.1 <= slate[-1] / FPS <= 5.0 + GOOD_S + CUSHION_S + 0.1
     assert not any(keep.frames[i].heard for i in slate)
     assert not program.slate
     steps_s = np.diff(keep.times_s)
