@@ -252,6 +252,15 @@ class Library:
         """Return pieces that may stand in, best first: of the style, chosen once, least aired, longest not heard."""
         return self._kept("WHERE refused = '' ORDER BY style IS NOT ?, take_of IS NOT NULL, aired, id", style)
 
+    def aired_since(self, at: datetime) -> dict[int, datetime]:
+        """Return the pieces that were on air since a time, and when they were last."""
+        rows = self._run(
+            "SELECT piece_id, MAX(wall) FROM as_run WHERE event IN ('live', 'changed') AND piece_id IS NOT NULL"
+            " AND wall >= ? GROUP BY piece_id",
+            at.isoformat(timespec="milliseconds"),
+        ).fetchall()
+        return {piece: datetime.fromisoformat(wall) for piece, wall in rows}
+
     def remember(self, key: str, value: Any) -> None:
         """Store a part of the show's state (plain JSON values) in one step.
 

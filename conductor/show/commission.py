@@ -19,6 +19,7 @@ from conductor.library import Library
 from conductor.setlist import Cue
 from conductor.show.chronicle import Chronicle
 from conductor.show.recalling import caption_for, found_piece, read_kept
+from conductor.show.repeats import Repeats
 from conductor.show.shares import share_rows
 from conductor.show.stage import slug
 from conductor.show.take import Take
@@ -38,6 +39,7 @@ class Commissions:
         clock: wall time for file names.
         send: gives the composer a message.
         emit: gives the rules an event.
+        repeats: knows what was heard lately; None: nobody minds.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Commissions:
         clock: Clock,
         send: Callable[[wire.Message], None],
         emit: Callable[[c.Event], None],
+        repeats: Repeats | None = None,
     ) -> None:
+        self._repeats = repeats
         self.takes: dict[str, Take] = {}
         self._library = library
         self._chronicle = chronicle
@@ -98,12 +102,17 @@ class Commissions:
                 self._emit(c.Missed(cue.id, order, "the piece has notes at no time at all (NaN)"))
             case wire.Composed():
                 take = self._take(cue, message)
+                if joins:
+                    take = self._own_part(take, joins, cue.follow.morph_s)
+                refused = self._repeats.refusal(cue, take) if self._repeats else ""
+                if refused:
+                    self._requests.pop(message.request_id, None)
+                    self._emit(c.Missed(cue.id, order, refused))
+                    return
                 # What does not go on from another piece can be chosen from.
                 self._others.pop(cue.id, None)
                 if not joins:
                     self._others[cue.id] = message
-                if joins:
-                    take = self._own_part(take, joins, cue.follow.morph_s)
                 self.takes[cue.id] = take
                 self._emit(c.Took(cue.id, order, take.duration_s, len(take.notes), joins=joins))
         self._requests.pop(message.request_id, None)
@@ -159,6 +168,7 @@ class Commissions:
         except LibraryError as error:
             kept = []
             self._chronicle.warn(str(error))
+        kept = self._repeats.ordered(kept) if self._repeats else kept
         for piece in sorted(kept, key=lambda piece: piece.midi.resolve() in planned):
             try:
                 take = await asyncio.to_thread(read_kept, piece, cue)
@@ -194,6 +204,8 @@ class Commissions:
         """Store the take of a cue, and those beside it, in the library; return it and what to choose from."""
         take = self.takes[cue_id]
         composed = self._others.pop(cue_id, None)
+        if self._repeats:
+            self._repeats.note(take)
         if take.piece_id is not None:
             return take, ()
         takes: dict[int, c.Candidate] = {}

@@ -36,6 +36,7 @@ from conductor.show.hearing import Hearing
 from conductor.show.lifetime import Lifetime
 from conductor.show.onair import OnAir
 from conductor.show.polling import Polls
+from conductor.show.repeats import Repeats
 from conductor.show.resume import KEY, restore, save
 from conductor.show.revision import Revisions
 from conductor.show.stage import Obs, RunFolder, ShowOptions
@@ -117,8 +118,9 @@ class Show:
         )
         self.on_air = OnAir(options, self.crew, self.chronicle, obs, setlist.obs)
         self.commissions = Commissions(
-            library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event
-        )
+            library, self.chronicle, self._clock, lambda message: self.crew.send("composer", message), self.event,
+            Repeats(library, self._clock, lambda: self.state.endless),
+        )  # fmt: skip
         self.polls = Polls(
             self.crew, self.chronicle, self._clock, self._composing_rates,
             lambda: self.setlist, lambda: self.state, self.event, self._notify,
