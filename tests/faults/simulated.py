@@ -24,6 +24,7 @@ from conductor.logs import Terminal
 from conductor.operating.order import Order
 from conductor.setlist import load_setlist
 from conductor.show import crew as crew_module
+from conductor.show import show as show_module
 from conductor.show.show import Show
 from conductor.show.stage import RunFolder, ShowOptions
 from tests.faults.simworkers import Machine, SimComposer, SimFeed, SimPlayer, SimWorker
@@ -419,7 +420,9 @@ FAULTS: dict[str, Callable[[Soak], Any]] = {
 @contextlib.contextmanager
 def simulated() -> Iterator[VirtualLoop]:
     """Have a loop of virtual time, in which shows have simulated workers."""
-    with virtual_time() as loop, mock.patch.object(crew_module, "Worker", SimWorker):
+    # Days are long: the show looks at itself once a second.
+    rarely = mock.patch.object(show_module, "TICK_S", 1.0)
+    with virtual_time() as loop, mock.patch.object(crew_module, "Worker", SimWorker), rarely:
         asyncio.set_event_loop(loop)
         try:
             yield loop
