@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import ClientSession
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -66,19 +66,20 @@ async def test_a_show_tells_how_it_is(tmp_path: Path) -> None:
         assert (await scraped(it))["conductor_worker_restarts_total", "composer"] == 1
 
 
-@pytest.mark.parametrize("who", ["player", "feed"])
-async def test_a_worker_that_is_stopped_makes_the_show_unhealthy(tmp_path: Path, who: str) -> None:
+async def test_a_player_that_is_stopped_makes_the_show_unhealthy(tmp_path: Path) -> None:
     async with consoled(tmp_path) as it:
         await it.until(lambda: it.show.observed.judge().audible)
-        pid = it.show.crew.workers[who].pid
+        pid = it.show.crew.workers["player"].pid
         os.kill(pid, signal.SIGSTOP)
         try:
             await it.until(lambda: not it.show.observed.judge().audible)
             status, told = await get(it, "/health")
             assert status == 503
-            assert told["reasons"][0].startswith(f"{who}:")
+            assert told["reasons"][0].startswith("player:")
         finally:
-            os.kill(pid, signal.SIGCONT)
+            # It may be ended meanwhile, for not answering.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 async def test_strangers_are_told_whether_it_is_heard_and_nothing_else(tmp_path: Path) -> None:
