@@ -6,6 +6,7 @@ nothing of clocks or sockets; so both sound the same, sample for sample.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -33,6 +34,8 @@ from streaming.synthesis.synth import Orchestra
 from streaming.timeline import BLOCK_SAMPLES, SAMPLE_RATE, Timeline, to_samples, to_seconds
 
 __all__ = ["BED", "RELEASE_S", "Begun", "Changed", "News", "Over", "Playout", "Silent", "Troubled"]
+
+log = logging.getLogger(__name__)
 
 # So far under the pieces: a piece comes in, and the loudness of the programme (its gate is at -10 LU) is theirs.
 BED_DB = -15.0
@@ -92,6 +95,8 @@ class Playout:
         self._next: tuple[int, int] | None = None
         # The piece that was ordered to begin with the next block.
         self._ordered: int | None = None
+        # The piece that is being put on a deck just now.
+        self._begins: int | None = None
         # How far into itself it begins, in samples, and over how long it comes in.
         self._into, self._in_s = 0, 0.0
         self._bed_in_s = BED_IN_S
@@ -269,6 +274,20 @@ class Playout:
 
     def step(self) -> NDArray[np.float32]:
         """Make the next block, float32 [256, 2]; a piece sounds one block after its order."""
+        try:
+            return self._step()
+        except Exception as error:
+            # Whatever is wrong with a piece, the programme goes on without it; what is wrong without one is told above.
+            if not self.decks.pieces and self._begins is None:
+                raise
+            log.exception("a piece cannot be played on")
+            self._telling.troubled([f"a piece cannot be played on and is left ({type(error).__name__}: {error})"])
+            self._next = self._ordered = self._begins = None
+            for index, _ in self.decks.pieces:
+                self.decks.clear(index)
+            return self._step()
+
+    def _step(self) -> NDArray[np.float32]:
         now = self.sample
         until = now + BLOCK_SAMPLES
         ended = self.decks.end(until)
@@ -337,9 +356,10 @@ class Playout:
         if self._next is None or self._next[1] >= until:
             return
         number, at = self._next
-        self._next = None
+        self._next, self._begins = None, number
         piece = self._shelf.get(number)
         if piece is None:
+            self._begins = None
             return
         start = at - into
         end = max(start + to_samples(piece.duration_s + RELEASE_S), at)
@@ -354,6 +374,7 @@ class Playout:
         self.master.meter.begin()
         self.master.play_in(piece.room, self.orchestra.players(piece.style, piece.variants), at_once=self._rests)
         self.decks.put(deck, piece)
+        self._begins = None
 
     def _tend_bed(self, now: int) -> None:
         """Bring the bed in where nothing plays, and take it out where something does."""
