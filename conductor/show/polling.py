@@ -24,7 +24,7 @@ SHOWN_EVERY_S = 0.4
 # What is not known yet is guessed: composing takes as long as the piece lasts; and some to spare.
 _SPARE, _SPARE_S = 1.3, 5.0
 UNKNOWN_RATE = 1.0
-HINT = "type !vote and a number in the chat"
+HINT = "in the chat: !vote 1"
 
 
 class Room(Protocol):
