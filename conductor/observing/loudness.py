@@ -12,10 +12,14 @@ from collections import Counter
 
 import numpy as np
 
+from streaming.timeline import SAMPLE_RATE
+
 SILENCE_LUFS = -120.0
 _ABSOLUTE_LUFS = -70.0
 _RELATIVE_LU = -10.0
 _BINS = 10
+# A value is told about so often.
+_STEP_S = 0.1
 
 
 class Loudness:
@@ -30,18 +34,26 @@ class Loudness:
         self._counts: Counter[int] = Counter()
         self.peak_dbtp = SILENCE_LUFS
         self.blocks = 0
+        self._first = self._last = 0
 
-    def add(self, momentary_lufs: float, peak_dbtp: float = SILENCE_LUFS) -> None:
+    def add(self, momentary_lufs: float, peak_dbtp: float = SILENCE_LUFS, sample: int = 0) -> None:
         """Take in 400 ms.
 
         Args:
             momentary_lufs: its loudness.
             peak_dbtp: true peak since the last one.
+            sample: of the programme, at its end.
         """
+        self._first, self._last = (self._first if self.blocks else sample), sample
         self.blocks += 1
         self.peak_dbtp = max(self.peak_dbtp, peak_dbtp)
         if momentary_lufs > _ABSOLUTE_LUFS:
             self._counts[round(momentary_lufs * _BINS)] += 1
+
+    @property
+    def seconds(self) -> float:
+        """How long the stretch is."""
+        return max(0, self._last - self._first) / SAMPLE_RATE + _STEP_S
 
     @property
     def integrated_lufs(self) -> float:

@@ -97,7 +97,7 @@ class Observed:
             self._number = levels.number
         self._position_s = levels.position_s if levels.number else 0.0
         for each in (self._whole, self._minute, self._piece):
-            each.add(levels.momentary_lufs, levels.peak_dbtp)
+            each.add(levels.momentary_lufs, levels.peak_dbtp, levels.sample)
 
     def _piece_over(self) -> None:
         """Keep how loud the piece was that has just ended."""
@@ -166,5 +166,5 @@ def _told(loudness: Loudness) -> dict[str, float]:
     return {
         "lufs": loudness.integrated_lufs,
         "peak_dbtp": round(loudness.peak_dbtp, 2),
-        "seconds": round(loudness.blocks / 10, 1),
+        "seconds": round(loudness.seconds, 1),
     }
