@@ -97,8 +97,8 @@ class Player:
                     self.desk.fault(f"the player does not understand {type(message).__name__}")
         except KeyError as error:
             self.desk.fault(f"{type(message).__name__}: piece {error.args[0]} is not loaded")
-        except (StreamingError, ValueError, OverflowError) as error:
-            # Whatever is wrong with a piece, the one that plays goes on.
+        except Exception as error:
+            # Whatever it is that is wrong with a piece, the one that plays goes on.
             log.exception("%s", type(message).__name__)
             self.desk.fault(f"{type(message).__name__}: it cannot be played ({error})")
 

@@ -72,8 +72,11 @@ class OnAir:
         if self._obs is None:
             return
         match message:
-            case wire.FeedStatus(readers=readers):
+            case wire.FeedStatus(readers=readers, emergency=emergency, level_db=level_db):
                 self._obs.feed_readers(readers)
+                if emergency:
+                    # With no player heard it is this that has to be heard in OBS.
+                    self._obs.played(level_db)
             case wire.Levels(peak_dbtp=peak_db):
                 self._obs.played(peak_db)
 
