@@ -54,7 +54,7 @@ class Asked(Show):
         return state
 
     def memory_mb(self) -> float:
-        return psutil.Process(self.conductor.pid).memory_info().rss / 2**20
+        return int(psutil.Process(self.conductor.pid).memory_info().rss) / 2**20
 
 
 @pytest.fixture(scope="module")
@@ -129,11 +129,10 @@ def test_ten_thousand_commands_harm_nothing_and_a_moderator_is_heard_among_them(
     after = show.whole["meters"]
     lasted_s = time.monotonic() - started_s
     grown_mb = show.memory_mb() - before_mb
-    print(
-        f"\n{FLOOD * FLOODERS} commands: {grown_mb:.1f} MB more, sound {(after['sample'] - before['sample']) / 48000:.1f} s of {lasted_s:.1f} s"
-    )
+    sound_s = (after["sample"] - before["sample"]) / 48000
+    print(f"\n{FLOOD * FLOODERS} commands: {grown_mb:.1f} MB more, {sound_s:.1f} s of sound in {lasted_s:.1f} s")
     assert grown_mb < MOST_GROWN_MB
-    assert (after["sample"] - before["sample"]) / 48000 > lasted_s - 1.0, "the sound went on"
+    assert sound_s > lasted_s - 1.0, "the sound went on"
     lines = [line for line in show.state["as_run"] if line["event"] == "hold"]
     assert [line["detail"] for line in lines] == ["maria via chat: hold"]
     assert not [line for line in show.state["as_run"] if line["event"] in ("skip", "panic")]
