@@ -13,6 +13,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from streaming.yamlbounds import too_much
+
 # These files are written by hand; more than this is another kind of file.
 MAX_BYTES = 1_000_000
 
@@ -111,7 +113,11 @@ def read_marked(path: Path, *, kind: str, first: str, refusal: type[Exception]) 
         raise refusal(f"{path}: {len(raw)} bytes is no {kind} (at most {MAX_BYTES})")
     yaml = YAML(typ="rt")
     try:
-        data = yaml.load(raw.decode())
+        text = raw.decode()
+        if wrong := too_much(text):
+            line, column, problem = wrong
+            raise refusal(f"{path}:{line}:{column}: {problem}")
+        data = yaml.load(text)
     except UnicodeDecodeError as error:
         raise refusal(f"{path}: not UTF-8 text (byte {error.start})") from None
     except DuplicateKeyError as error:
