@@ -4,7 +4,7 @@ import { at, el, keep } from "/dom.js";
 import { show } from "/store.js";
 
 const KEY = "alerts-seen";
-const EVENTS = { fault: "Fault", restart: "Restarted", "off air": "Off air", failed: "Failed", setlist: "Setlist" };
+const EVENTS = { fault: "Fault", alarm: "Alarm", silence: "Silence", restart: "Restarted", "off air": "Off air", failed: "Failed", setlist: "Setlist" };
 const GOOD = /\b(is back|is heard|again|connected)\b/;
 let seen = JSON.parse(localStorage.getItem(KEY) || "{}");
 
@@ -15,7 +15,8 @@ function conditions(state, meters) {
   if (meters.obs?.alert) found.push([`obs ${meters.obs.alert}`, "OBS", meters.obs.alert]);
   for (const to of meters.destinations || [])
     if (to.state === "refused" || to.state === "retrying") found.push([`to ${to.name} ${to.last_error}`, "Stream", `${to.name}: ${to.state}${to.last_error ? `, ${to.last_error}` : ""}`]);
-  if (meters.slate) found.push(["slate", "Sound", "the feed shows the slate: the player's sound does not come"]);
+  for (const [what, text] of Object.entries(state.alarms || {})) found.push([`alarm ${what}`, "Alarm", text]);
+  if (meters.slate) found.push(["slate", "Sound", `the feed shows the slate: the player's sound does not come${meters.emergency ? "; the emergency bed is heard" : ""}`]);
   return found;
 }
 
