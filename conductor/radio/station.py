@@ -46,8 +46,9 @@ class Station:
         minutes = self.minutes or 4.0
         seconds = min(max(round(minutes * 60), SHORTEST_S), LONGEST_S)
         seed = "" if self.seed is None else f"  seed: {self.seed}\n"
-        # A morph needs pieces that are twice as long.
-        usual = "{crossfade: 3, morph: 1}" if seconds >= 60 else "crossfade"
+        # A morph takes no more than half of a piece.
+        morph = "" if seconds >= 60 else f"  morph: {seconds // 3:g}s\n"
+        usual = "{crossfade: 3, morph: 1}"
         return f"""# Written by `conductor radio`. While the radio runs, what is changed here can be taken up (reload);
 # the next `conductor radio` without wishes of its own goes on with it. All keys: docs/radio.md.
 version: 1
@@ -62,7 +63,7 @@ endless:
     "06:00-09:00": {{energy: mid, mode: major}}
     "22:00-06:00": {{energy: low, tempo: 80}}
   join: {self.join or usual}
-  ident: {{every: 20m, text: "You are listening to {{title}}"}}
+{morph}  ident: {{every: 20m, text: "You are listening to {{title}}"}}
   repeat_after: 6h
 """
 
