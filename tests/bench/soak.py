@@ -81,7 +81,9 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=48.0)
     parser.add_argument("--seed", type=int, default=1, help="of all that goes wrong")
     parser.add_argument("--obs", action="store_true", help="with --real: with OBS, which streams")
-    parser.add_argument("--every", type=float, default=60.0, metavar="S", help="with --real: between faults (%(default)s)")
+    parser.add_argument(
+        "--every", type=float, default=60.0, metavar="S", help="with --real: between faults (%(default)s)"
+    )
     got = parser.parse_args()
     if got.real:
         figures, wrong = run_real(got.hours, got.seed, obs=got.obs, every_s=got.every)

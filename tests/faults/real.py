@@ -112,11 +112,14 @@ class RealSoak:
             "conductor SIGKILL": self._kill_conductor,
             "ingest killed": self._kill_ingest,
             "ingest frozen": self._freeze_ingest,
-            "wall clock +1 h": lambda: None if (house.faults / "wall").write_text("3600") else None,
+            "wall clock +1 h": self._set_clock,
             "setlist spoilt": self._spoil_setlist,
         }  # fmt: skip
         if studio:
             self._faults["OBS killed"] = self._kill_obs
+
+    def _set_clock(self) -> None:
+        (self._house.faults / "wall").write_text("3600")
 
     def _kill_conductor(self) -> None:
         self._house.show.kill("conductor")
@@ -160,7 +163,9 @@ class RealSoak:
             if time.monotonic() >= next_s and at_s < seconds - CALM_S:
                 suffered = self._suffer(at_s)
                 self.outcome.suffered.append(suffered)
-                tell(f"{at_s:6.0f} s  {suffered.fault:<20} gap {suffered.gap} blocks, back after {suffered.recovery_s} s")
+                tell(
+                    f"{at_s:6.0f} s  {suffered.fault:<20} gap {suffered.gap} blocks, back after {suffered.recovery_s} s"
+                )
                 next_s = time.monotonic() + CALM_S + self._rng.expovariate(1.0 / every_s)
             time.sleep(EVERY_S)
         self._listen()
@@ -202,7 +207,9 @@ class RealSoak:
         found: dict[str, psutil.Process] = {}
         with contextlib.suppress(psutil.Error):
             found["conductor"] = psutil.Process(self._house.show.conductor.pid)
-        found |= {name.rpartition(".")[2].replace("muse", "composer"): p for name, p in self._house.show.workers().items()}
+        found |= {
+            name.rpartition(".")[2].replace("muse", "composer"): p for name, p in self._house.show.workers().items()
+        }
         if self._studio and self._studio.obs:
             with contextlib.suppress(psutil.Error):
                 found["obs"] = psutil.Process(self._studio.obs.pid)
@@ -233,11 +240,8 @@ def soak(hours: float, seed: int, *, obs: bool, every_s: float = 60.0, tell: Cal
             end.callback(studio.close)
             studio.start_obs()
             options += ["--obs", studio.url, "--stream"]
-        house = end.enter_context(
-            House(
-                folder, *options, setlist=SETLIST, composer=True, env={"STREAM_KEY": "soak", "OBS_PASSWORD": PASSWORD}
-            )  # fmt: skip
-        )
+        env = {"STREAM_KEY": "soak", "OBS_PASSWORD": PASSWORD}
+        house = end.enter_context(House(folder, *options, setlist=SETLIST, composer=True, env=env))
         return RealSoak(house, studio, ingest, seed).run(hours * 3600, every_s=every_s, tell=tell)
 
 
@@ -247,7 +251,8 @@ def told(outcome: Outcome) -> str:
     for row in outcome.slopes():
         slope = "–" if row["mib_per_hour"] is None else row["mib_per_hour"]
         lines.append(
-            f"{row['process']:<10} {row['mib_first']:>7} {row['mib_last']:>8} {row['mib_most']:>8} {slope:>8} {row['lives']:>6}"
+            f"{row['process']:<10} {row['mib_first']:>7} {row['mib_last']:>8} {row['mib_most']:>8} {slope:>8} "
+            f"{row['lives']:>6}"
         )
     lines.append(f"\n{'fault':<24} {'times':>5} {'worst gap':>10} {'slowest recovery (s)':>21}")
     counts = Counter(s.fault for s in outcome.suffered)

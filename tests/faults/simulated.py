@@ -7,7 +7,6 @@ import contextlib
 import gc
 import io
 import random
-import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from conductor.show import crew as crew_module
 from conductor.show import show as show_module
 from conductor.show.show import Show
 from conductor.show.stage import RunFolder, ShowOptions
+from tests.faults.database import Database, harmful
 from tests.faults.simworkers import Machine, SimComposer, SimFeed, SimPlayer, SimWorker
 from tests.faults.virtual import VirtualClock, VirtualLoop, virtual_time
 
@@ -139,7 +139,6 @@ class Soak:
         self.result = Result()
         self._spell: Spell | None = None
         self._faults = faults
-        self._full = False
         self._under_way: set[str] = set()
         self.player = SimPlayer(self._sounds)
         self.composer = SimComposer(random.Random(seed + 1))
@@ -155,8 +154,6 @@ class Soak:
     def _conduct(self) -> None:
         """Start a conductor, who takes up what he finds."""
         self.library = Library(self._data)
-        if self._full:
-            self._fill()
         # What was said before is in nobody's memory.
         self.result.said = (self.result.said + self._output.getvalue())[-20_000:]
         self._output = io.StringIO()
@@ -222,28 +219,6 @@ class Soak:
 
     # --- what goes wrong ---
 
-    def _fill(self) -> None:
-        """Let nothing be written: the disk is full."""
-        real = self.library._run
-
-        def full(sql: str, *values: object) -> Any:
-            if not sql.lstrip().upper().startswith("SELECT"):
-                try:
-                    raise sqlite3.OperationalError("database or disk is full")
-                except sqlite3.Error as error:
-                    from conductor.errors import LibraryError
-
-                    raise LibraryError(f"show.db: {error}") from error
-            return real(sql, *values)
-
-        self.library._run = full  # type: ignore[method-assign]
-        self.composer.disk_full = True
-
-    def _empty(self) -> None:
-        with contextlib.suppress(AttributeError):
-            del self.library._run
-        self.composer.disk_full = False
-
     async def _misfortune(self) -> None:
         """Let things go wrong, some of them at the same time."""
         async with asyncio.TaskGroup() as group:
@@ -288,15 +263,13 @@ class Soak:
         self.composer.slow = 1.0
 
     async def _of_disk(self) -> None:
-        self._full = True
-        self._fill()
+        Database.full = self.composer.disk_full = True
         await asyncio.sleep(self._rng.uniform(*FULL_S))
-        self._full = False
-        self._empty()
+        Database.full = self.composer.disk_full = False
 
     async def _of_conductor(self) -> None:
         # What could not be written is lost with who knew it: two faults at once.
-        while self._full:
+        while Database.full:
             await asyncio.sleep(10.0)
         await self._kill_conductor()
         await asyncio.sleep(self._rng.uniform(*DOWN_S))
@@ -363,7 +336,7 @@ class Soak:
         """Let all be well for a while: whatever happened, the next pieces are on air."""
         self.composer.slow = 1.0
         self.composer.moods.clear()
-        self._empty()
+        Database.full = self.composer.disk_full = False
         if self._task.done():
             self.library.close()
             self._conduct()
@@ -422,7 +395,7 @@ def simulated() -> Iterator[VirtualLoop]:
     """Have a loop of virtual time, in which shows have simulated workers."""
     # Days are long: the show looks at itself once a second.
     rarely = mock.patch.object(show_module, "TICK_S", 1.0)
-    with virtual_time() as loop, mock.patch.object(crew_module, "Worker", SimWorker), rarely:
+    with virtual_time() as loop, mock.patch.object(crew_module, "Worker", SimWorker), rarely, harmful():
         asyncio.set_event_loop(loop)
         try:
             yield loop

@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -328,8 +328,8 @@ class SimWorker:
     machines: ClassVar[dict[str, Machine]] = {}
 
     def __init__(
-        self, name: str, command: Sequence[str], run: Path, *, on_message: Callable[[wire.Message], None],
-        on_up: Callable[[], None], on_down: Callable[[str], None], **_: Any,
+        self, name: str, *_: Any, on_message: Callable[[wire.Message], None], on_up: Callable[[], None],
+        on_down: Callable[[str], None], **__: Any,
     ) -> None:  # fmt: skip
         self.name, self.restarts, self.adopted, self.pid, self.up = name, 0, False, 1, False
         self.memory_mb = self.since_s = 0.0

@@ -99,7 +99,7 @@ def test_a_composer_that_never_answers_a_request(house: House) -> None:
 def test_a_piece_of_silence_that_nobody_refused(house: House) -> None:
     """The gate is passed by: what plays is silent, and that is heard at the output."""
     row, _ = house.suffer(
-        "a silent piece is on air", lambda: house.mood("silent"), hears="silence until it is noticed, then what is next",
+        "a silent piece is on air", lambda: house.mood("silent"), hears="silence until it is noticed, then more",
         says=r"silen|nothing is heard", patience_s=90.0,
         healed=lambda mark: re.search(r"(silen|nothing is heard)[\s\S]*live  ", house.said[mark:]) is not None,
     )  # fmt: skip

@@ -23,9 +23,12 @@ NO_GAP = 1
 def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Disk, Disk]]:
     """A show whose folder and whose recording are on small disks of their own."""
     folder = tmp_path_factory.mktemp("d")
-    with disk(folder / "data") as data, disk(folder / "rec", 400.0) as rec:
-        with House(folder, "--record", str(rec.folder / "show.mp4"), data=data.folder / "show") as house:
-            yield house, data, rec
+    with (
+        disk(folder / "data") as data,
+        disk(folder / "rec", 400.0) as rec,
+        House(folder, "--record", str(rec.folder / "show.mp4"), data=data.folder / "show") as house,
+    ):
+        yield house, data, rec
 
 
 def test_the_disk_of_pieces_database_and_log_is_full(disks: tuple[House, Disk, Disk]) -> None:
@@ -48,7 +51,8 @@ def test_the_disk_of_pieces_database_and_log_is_full(disks: tuple[House, Disk, D
 def test_the_disk_is_read_only(disks: tuple[House, Disk, Disk]) -> None:
     house, data, _ = disks
     row, _ = house.suffer(
-        "disk read-only: pieces, database, log", lambda: data.freeze(on=True), hears="pieces of the library, or the bed",
+        "disk read-only: pieces, database, log", lambda: data.freeze(on=True),
+        hears="pieces of the library, or the bed",
         says=r"(?i)read-only|readonly", healed=lambda _: True, patience_s=90.0,
     )  # fmt: skip
     data.freeze(on=False)

@@ -1,4 +1,4 @@
-"""Files that turn to rubbish while a show runs, and before one starts: a line that names them, and the show plays on."""
+"""Files turn to rubbish while a show runs, and before one starts: a line names them, and the show plays on."""
 
 from __future__ import annotations
 

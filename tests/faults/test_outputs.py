@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -135,7 +136,7 @@ def test_an_obs_that_is_half_open_is_noticed(studio: tuple[House, Studio, Proxy]
     proxy.held = True
     row, _ = house.suffer(
         "line to OBS half open", lambda: None, hears="all plays on", says=r"OBS",
-        healed=lambda mark: True, patience_s=90.0,
+        healed=lambda _: True, patience_s=90.0,
     )  # fmt: skip
     proxy.held = False
     proxy.cut()
@@ -147,12 +148,10 @@ def test_an_obs_that_is_half_open_is_noticed(studio: tuple[House, Studio, Proxy]
 def test_an_obs_that_stands_still_is_noticed(studio: tuple[House, Studio, Proxy]) -> None:
     house, obs, _ = studio
     assert obs.obs is not None
-    import os
-
     os.kill(obs.obs.pid, signal.SIGSTOP)
     row, _ = house.suffer(
         "OBS SIGSTOP", lambda: None, hears="OBS's viewers: nothing new; all others: nothing", says=r"OBS",
-        healed=lambda mark: True, patience_s=90.0,
+        healed=lambda _: True, patience_s=90.0,
     )  # fmt: skip
     os.kill(obs.obs.pid, signal.SIGCONT)
     assert row.gap is not None

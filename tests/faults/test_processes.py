@@ -35,7 +35,8 @@ def test_a_player_that_is_gone_is_bridged(house: House, number: signal.Signals, 
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGKILL, "killed by SIGKILL"), (signal.SIGSTOP, "")])
 def test_a_feed_that_is_gone_is_missed_until_it_is_back(house: House, number: signal.Signals, said: str) -> None:
     row, _ = house.suffer(
-        f"feed {number.name}", lambda: house.signal("feed", number), hears="what the receiver has buffered, then nothing",
+        f"feed {number.name}", lambda: house.signal("feed", number),
+        hears="what the receiver has buffered, then nothing",
         says=f"the feed is gone.*{said}",
         healed=lambda mark: house.says(r"the feed is back", mark) and house.ear.peak_db(0.2) > -60,
     )  # fmt: skip
