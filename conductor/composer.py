@@ -27,6 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from conductor.errors import WireError
+from conductor.memory import give_back
 from conductor.show.take import SEAM_S, mark_rows, note_rows, tempo_rows
 from conductor.wire import (
     Cancel,
@@ -116,6 +117,8 @@ class Desk:
             request = await self.requests.get()
             if request.request_id not in self.cancelled:
                 self.link.send(await self._answer(request))
+                # What it took is not needed for minutes, and left to the allocator it would be held for days.
+                await asyncio.get_running_loop().run_in_executor(self.lowly, give_back)
             else:
                 self.link.send(Refused(request.request_id, "composing was cancelled", False))
 
