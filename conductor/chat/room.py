@@ -129,6 +129,7 @@ class Chat:
     def _news(self, text: str, good: bool) -> None:
         (self._show.chronicle.say if good else self._show.chronicle.warn)(f"chat: {text}")
         self._show.chronicle.log("chat", detail=text)
+        self._show.polls.tell()
 
 
 def _about(slot: Slot) -> str:

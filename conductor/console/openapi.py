@@ -44,13 +44,18 @@ _CUE = _object({
     "id": _TEXT, "number": _TEXT, "name": _TEXT, "style": _TEXT, "phase": _TEXT, "fraction": _NUMBER,
     "duration_s": _NUMBER, "starts": _TEXT, "reason": _TEXT, "piece": _maybe(_WHOLE), "takes": _list(_object({})),
 })  # fmt: skip
+_POLL = _object({
+    "number": _WHOLE, "open": _FLAG, "left_s": _WHOLE, "winner": _TEXT,
+    "choices": _list(_object({"style": _TEXT, "votes": _WHOLE})),
+})  # fmt: skip
 _AS_RUN = _object({
     "wall": _TEXT, "sample": _WHOLE, "event": _TEXT, "cue_id": _TEXT, "title": _TEXT, "piece_id": _maybe(_WHOLE),
     "detail": _TEXT,
 })  # fmt: skip
 _STATE = _object({
     "title": _TEXT, "revision": _WHOLE, "held": _FLAG, "locked": _FLAG, "panicked": _FLAG, "endless": _maybe(_FLAG),
-    "over": _FLAG, "live": _maybe(_TEXT), "standby": _maybe(_TEXT), "cues": _list(_CUE), "as_run": _list(_AS_RUN),
+    "over": _FLAG, "chat": _maybe(_FLAG), "poll": _maybe(_POLL), "live": _maybe(_TEXT), "standby": _maybe(_TEXT),
+    "cues": _list(_CUE), "as_run": _list(_AS_RUN),
     "workers": {"type": "object", "additionalProperties": _object({"up": _FLAG, "restarts": _WHOLE})},
 })  # fmt: skip
 _PIECE = _object({"piece": _WHOLE, "cue": _TEXT, "title": _TEXT, "duration_s": _NUMBER, "midi": _TEXT})

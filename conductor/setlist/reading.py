@@ -126,7 +126,8 @@ def _check_raw(file: YamlFile, raw: dict[str, Any]) -> list[Mistake]:
         if isinstance(styles, dict) and not styles:
             mistakes.append(file.mistake(("endless", "styles"), "styles: needs at least one, such as {chopin: 1}"))
         if endless.get("poll") is not None and isinstance(styles, dict) and len(styles) == 1:
-            mistakes.append(file.mistake(("endless", "poll"), "a poll takes two styles or more to choose from", of_key=True))
+            text = "a poll takes two styles or more to choose from"
+            mistakes.append(file.mistake(("endless", "poll"), text, of_key=True))
     return mistakes
 
 

@@ -81,6 +81,15 @@ class Polls:
         """What can be voted for now."""
         return self._polling.poll.choices if self._polling.poll else ()
 
+    @property
+    def heard(self) -> bool | None:
+        """Whether anybody can vote now; None: there is no chat."""
+        return any(room.there for room in self.rooms) if self.rooms else None
+
+    def tell(self) -> None:
+        """Tell whoever looks on that something about the audience is different."""
+        self._notify()
+
     def vote(self, person: str, place: int) -> None:
         """Count a vote with the next tick; the last of a person counts."""
         if self._polling.poll and (person in self._votes or len(self._votes) < p.MOST_VOTERS):
@@ -96,7 +105,7 @@ class Polls:
             endless = self._drawn_from()
             if endless is None:
                 raise c.RefusalError("nothing is drawn that an audience could choose - polls are for the endless part")
-            if not any(room.there for room in self.rooms):
+            if not self.heard:
                 raise c.RefusalError("nobody can vote: no chat is read now")
             seconds = wish.seconds or (endless.poll.seconds if endless.poll else None)
             styles = wish.styles or p.offer(
@@ -145,7 +154,7 @@ class Polls:
 
     def _moment(self, state: c.State, live: c.Slot | None) -> p.Looked:
         endless = self._drawn_from()
-        heard = any(room.there for room in self.rooms)
+        heard = bool(self.heard)
         levels = self._crew.heard.levels
         position_s = levels.position_s if live and levels and levels.number == live.number else None
         left_s = max(0.0, live.duration_s - position_s) if live and position_s is not None else 0.0

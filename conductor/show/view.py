@@ -29,6 +29,7 @@ def snapshot(show: Show) -> dict[str, Any]:
         "undo": state.undo[-1].told if state.undo else "",
         "redo": state.redo[-1].told if state.redo else "",
         "over": state.over,
+        "chat": show.polls.heard,
         "poll": show.polls.plain,
         "live": live.cue.id if live else None,
         "standby": standby.cue.id if standby else None,

@@ -5,7 +5,7 @@ import { ask } from "/orders.js";
 import { show } from "/store.js";
 
 // What a role cannot use.
-const ACTS = ["go", "hold", "skip", "back", "fade", "panic", "undo", "redo", "change-box", "cue-standby", "cue-again", "cue-regenerate", "cue-out", "endless", "takes"];
+const ACTS = ["go", "hold", "skip", "back", "fade", "panic", "undo", "redo", "change-box", "cue-standby", "cue-again", "cue-regenerate", "cue-out", "endless", "takes", "poll-open", "poll-close"];
 const EDITS = ["lock", "cue-edit", "cue-up", "cue-down", "cue-insert", "setlist-save", "setlist-take"];
 const BARRED = { view: [...ACTS, ...EDITS], control: EDITS, edit: [] };
 
