@@ -79,7 +79,8 @@ def _without_conductor(args: argparse.Namespace, why: str) -> tuple[dict[str, An
     seen = look(folders)
     if len(seen) != 1:
         return {"ok": False, "audible": False, "reasons": [why]}, NO_SHOW
-    told = {"ok": False, "audible": seen[0].audible, "reasons": [f"conductor: {why}", *seen[0].reasons]}
+    reasons = [f"no conductor answers, only its workers are at work ({why})", *seen[0].reasons]
+    told = {"ok": False, "audible": seen[0].audible, "reasons": reasons}
     return told, AUDIBLE if seen[0].audible else INAUDIBLE
 
 
