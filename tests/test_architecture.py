@@ -24,6 +24,7 @@ HEAVY = {"torch", "pyo", "pyo64"}
 # The process that decides, and what it is made of: if it needed torch it would not be up in a second,
 # and if it needed pyo a fault in the sound could end it.
 DAEMON = (
+    "conductor.chat.room",
     "conductor.cli",
     "conductor.clock",
     "conductor.cues",
