@@ -18,6 +18,7 @@ from model.errors import MidiError
 from model.instruments import BY_NAME, CELLO_BELOW, Instrument, of_program
 from model.notes import DEFAULT_TEMPO_BPM, Mark, Note, Piece, TempoMark
 from model.smf import SUSTAIN_PEDAL, mend, mend_apart
+from model.whole import write_whole
 
 MAX_BYTES = 20_000_000
 # A stray note far behind the music would keep a show silent for days.
@@ -334,7 +335,7 @@ def write_midi(piece: Piece, path: Path) -> None:
             track.notes.append(MidiNote(onset, duration, note.pitch, max(1, note.velocity)))
         score.tracks.append(track)
     try:
-        path.write_bytes(score.dumps_midi())
+        write_whole(path, score.dumps_midi())
     except OSError as error:
         raise MidiError(f"{path}: cannot be written ({_reason(error)}); choose another folder") from error
 

@@ -20,6 +20,7 @@ from model.instruments import BY_NAME, of_program
 from model.midi import read_midi
 from model.notes import DEFAULT_TEMPO_BPM, Piece
 from model.smf import mend
+from model.whole import write_whole
 
 Voices = Literal["all", "top", "bottom", "outer", "inner"]
 
@@ -49,7 +50,7 @@ class Parts:
             MidiError: the place cannot be written.
         """
         try:
-            path.write_bytes(self.score.dumps_midi())
+            write_whole(path, self.score.dumps_midi())
         except OSError as error:
             raise MidiError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
 

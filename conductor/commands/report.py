@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conductor.errors import UsageError
+from model.whole import write_whole
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -72,5 +73,5 @@ def leave(folder: Path) -> Report:
 
     report = report_of(folder)
     for name, text in zip(NAMES, (telling.markdown(report), telling.page(report)), strict=True):
-        (folder / name).write_text(text, encoding="utf-8")
+        write_whole(folder / name, text.encode())
     return report

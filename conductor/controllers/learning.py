@@ -17,6 +17,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from conductor.controllers.message import KINDS, Key, heard
 from conductor.controllers.takeover import Encoding
 from conductor.errors import MapError
+from model.whole import on_disk
 from streaming.yamlmarks import plain, read_marked
 
 # A fader that moved over so many places is one; a key sends two.
@@ -177,6 +178,7 @@ def _write(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8")
         # A line that others refer to cannot be taken out from under them.
         read_marked(beside, kind="map of a controller", first="version: 1", refusal=MapError)
+        on_disk(beside)
         beside.replace(path)
     except OSError as error:
         raise MapError(f"{path}: cannot be written ({error.strerror}) - choose another file: --map") from None

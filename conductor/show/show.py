@@ -105,6 +105,7 @@ class Show:
             calm=lambda: self.state.live is None and not self.state.fired,
         )
         self.chronicle = Chronicle(library, self._clock, terminal, lambda: self.crew.heard.sample)
+        library.heard_by(self.chronicle.warn)
         # What is played as fast as it goes is heard by nobody.
         diary = None if options.fast else Diary(options.data)
         self.observed = Observed(diary, self._clock, lambda: self.state)

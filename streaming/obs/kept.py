@@ -39,7 +39,10 @@ def keep_offset(url: str, offset_ms: int) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".new")
-        new.write_text(json.dumps(kept, indent=1))
+        with new.open("w") as file:
+            json.dump(kept, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
         new.replace(path)
     except OSError as error:
         raise ObsError(f"{path}: {error.strerror} - the result is not kept") from None

@@ -1,89 +1,22 @@
-"""The show's memory: pieces with their provenance, the as-run log, the state.
-
-One SQLite file with one writer; it survives a kill at any moment.
-"""
+"""The folder of a show: what is kept in it, and found again."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from conductor.errors import LibraryError
+from conductor.library import sidecar
+from conductor.library.flushing import Flusher
+from conductor.library.opening import is_spoilt, open_database
+from conductor.library.values import AsRun, Kept
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS pieces (
-    id INTEGER PRIMARY KEY,
-    cue_id TEXT NOT NULL,
-    title TEXT NOT NULL,
-    style TEXT,
-    midi TEXT NOT NULL,
-    duration_s REAL NOT NULL,
-    notes INTEGER NOT NULL,
-    composed_at TEXT NOT NULL,
-    composing_s REAL NOT NULL,
-    aired INTEGER NOT NULL DEFAULT 0,
-    provenance TEXT NOT NULL,
-    take_of INTEGER,
-    refused TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE TABLE IF NOT EXISTS as_run (
-    id INTEGER PRIMARY KEY,
-    wall TEXT NOT NULL,
-    sample INTEGER NOT NULL,
-    event TEXT NOT NULL,
-    cue_id TEXT NOT NULL,
-    title TEXT NOT NULL,
-    piece_id INTEGER REFERENCES pieces(id),
-    detail TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-"""
-
-
-# Columns that a database of an earlier version lacks.
-_LATER = {"take_of": "INTEGER", "refused": "TEXT NOT NULL DEFAULT ''"}
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A piece in the library.
-
-    Attributes:
-        id: of the row.
-        midi: its file.
-        aired: how often it was on air.
-        provenance: checkpoint hash, seed, prompt, all scores.
-        composed_at: when it was composed.
-        refused: why it must not be played; empty where it may.
-    """
-
-    id: int
-    cue_id: str
-    title: str
-    style: str | None
-    midi: Path
-    duration_s: float
-    aired: int
-    provenance: dict[str, Any]
-    composed_at: datetime
-    refused: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AsRun:
-    """One line of the as-run log; `sample` counts from the start of the programme."""
-
-    wall: str
-    sample: int
-    event: str
-    cue_id: str
-    title: str
-    piece_id: int | None
-    detail: str
+LOG = logging.getLogger("conductor.library")
 
 
 class Library:
@@ -108,28 +41,63 @@ class Library:
             raise LibraryError(
                 f"{folder}: cannot keep the show there ({error.strerror}) - choose another folder with --data DIR"
             ) from None
-        try:
-            self._db = sqlite3.connect(folder / "show.db", isolation_level=None, timeout=5.0)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-            there = {row[1] for row in self._db.execute("PRAGMA table_info(pieces)")}
-            for name in _LATER.keys() - there:
-                self._db.execute(f"ALTER TABLE pieces ADD COLUMN {name} {_LATER[name]}")
-        except sqlite3.Error as error:
-            raise LibraryError(
-                f"{folder / 'show.db'}: not usable as the show's database ({error}) - move it away or use --data DIR"
-            ) from None
+        self._news: list[str] = []
+        self._tell: Callable[[str], None] = self._news.append
+        self._db = self._open()
+        self._flusher = Flusher(folder / "show.db-wal")
+
+    def _open(self) -> sqlite3.Connection:
+        """Open the database; where it is spoilt, begin another with all that is still there."""
+        db, news = open_database(self.folder / "show.db")
+        if news:
+            back = self._find_pieces(db)
+            self._tell(f"{news}{f'; {back} pieces more are found by what lies beside them' if back else ''}")
+        return db
+
+    def _find_pieces(self, db: sqlite3.Connection) -> int:
+        """Put pieces into a database that it does not know; return how many."""
+        known = {row[0] for row in db.execute("SELECT midi FROM pieces")}
+        back = 0
+        for midi, row in sidecar.found(self.pieces):
+            named = _inside(midi, self.folder)
+            if named not in known:
+                values = {name: row[name] for name in sidecar.KINDS} | {"midi": named}
+                values["provenance"] = json.dumps(row["provenance"])
+                places = ", ".join("?" * len(values))
+                db.execute(
+                    f"INSERT OR IGNORE INTO pieces ({', '.join(values)}) VALUES ({places})", tuple(values.values())
+                )
+                back += 1
+        return back
+
+    def heard_by(self, tell: Callable[[str], None]) -> None:
+        """Let somebody hear what went wrong with the database, so far and from now on."""
+        self._tell = tell
+        for line in self._news:
+            tell(line)
+        self._news.clear()
 
     def close(self) -> None:
         """Close the database."""
+        self._flusher.close()
         self._db.close()
 
     def _run(self, sql: str, *values: object) -> sqlite3.Cursor:
         try:
-            return self._db.execute(sql, values)
+            try:
+                done = self._db.execute(sql, values)
+            except sqlite3.DatabaseError as error:
+                if not is_spoilt(error):
+                    raise
+                # It was spoilt while the show runs.
+                self._db.close()
+                self._db = self._open()
+                done = self._db.execute(sql, values)
         except sqlite3.Error as error:
             raise LibraryError(f"{self.folder / 'show.db'}: {error}") from error
+        if not sql.startswith("SELECT"):
+            self._flusher.written()
+        return done
 
     def keep(
         self,
@@ -164,23 +132,19 @@ class Library:
         Raises:
             LibraryError: the database cannot be written (such as a full disk).
         """
-        row = self._run(
-            "INSERT INTO pieces (cue_id, title, style, midi, duration_s, notes, composed_at, composing_s, provenance,"
-            " take_of, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            cue_id,
-            title,
-            style,
-            # Relative to the show's folder, so that the folder can be moved.
-            _inside(midi, self.folder),
-            duration_s,
-            notes,
-            at.isoformat(timespec="seconds"),
-            composing_s,
-            json.dumps(provenance, default=str),
-            take_of,
-            refused,
-        )
-        return int(row.lastrowid or 0)
+        known: dict[str, Any] = {
+            "cue_id": cue_id, "title": title, "style": style, "duration_s": duration_s, "notes": notes,
+            "composed_at": at.isoformat(timespec="seconds"), "composing_s": composing_s, "provenance": provenance,
+            "take_of": take_of, "refused": refused,
+        }  # fmt: skip
+        # Relative to the show's folder, so that the folder can be moved.
+        row = {**known, "midi": _inside(midi, self.folder), "provenance": json.dumps(provenance, default=str)}
+        places = ", ".join("?" * len(row))
+        done = self._run(f"INSERT INTO pieces ({', '.join(row)}) VALUES ({places})", *row.values())
+        piece_id = int(done.lastrowid or 0)
+        if midi.resolve().parent == self.pieces.resolve():
+            sidecar.write(midi, {"id": piece_id, **known})
+        return piece_id
 
     def log(
         self,
@@ -198,6 +162,9 @@ class Library:
         Raises:
             LibraryError: the database cannot be written.
         """
+        # First what a kill between the two would do the least harm to.
+        if event in ("live", "changed") and piece_id is not None:
+            self._run("UPDATE pieces SET aired = aired + 1 WHERE id = ?", piece_id)
         self._run(
             "INSERT INTO as_run (wall, sample, event, cue_id, title, piece_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
             at.isoformat(timespec="milliseconds"),
@@ -208,8 +175,6 @@ class Library:
             piece_id,
             detail,
         )
-        if event in ("live", "changed") and piece_id is not None:
-            self._run("UPDATE pieces SET aired = aired + 1 WHERE id = ?", piece_id)
 
     def as_run(self, last: int = 100) -> list[AsRun]:
         """Return the latest lines of the as-run log, oldest first."""
@@ -270,9 +235,26 @@ class Library:
         self._run("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", key, json.dumps(value))
 
     def recall(self, key: str) -> Any:
-        """Return what was remembered, or None."""
+        """Return what was remembered, or None; what cannot be read is set aside under another key."""
         row = self._run("SELECT value FROM state WHERE key = ?", key).fetchone()
-        return None if row is None else json.loads(row[0])
+        if row is None:
+            return None
+        try:
+            return json.loads(row[0])
+        except ValueError as error:
+            self.set_aside(key, str(error))
+            return None
+
+    def set_aside(self, key: str, why: str) -> None:
+        """Keep a part of the state, which means nothing, under another key, and say so.
+
+        Args:
+            key: under which it was remembered.
+            why: what is wrong with it.
+        """
+        kept = f"{key} that could not be read"
+        self._run("UPDATE OR REPLACE state SET key = ? WHERE key = ?", kept, key)
+        self._tell(f"{self.folder / 'show.db'}: the state '{key}' cannot be read ({why}); it is kept as '{kept}'")
 
 
 def _inside(path: Path, folder: Path) -> str:

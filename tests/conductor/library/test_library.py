@@ -73,13 +73,6 @@ def test_a_folder_that_cannot_be_made_is_one_line_with_a_way_out(tmp_path: Path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_broken_database_is_told_and_left_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "show.db").write_bytes(b"not a database at all, and long enough to be looked at" * 40)
-    with pytest.raises(LibraryError, match=r"show\.db: not usable"):
-        Library(tmp_path)
-    assert (tmp_path / "show.db").read_bytes().startswith(b"not a database")
-
-
 def test_tables_are_strict(tmp_path: Path) -> None:
     Library(tmp_path).close()
     database = sqlite3.connect(tmp_path / "show.db")
