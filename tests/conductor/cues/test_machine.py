@@ -178,6 +178,12 @@ class AnyShow(RuleBasedStateMachine):
     def composer_answers_well(self) -> None:
         self.stage.compose()
 
+    @rule(style=st.sampled_from(["bach", ""]), cue_id=st.sampled_from(["", "c2", "gone"]))
+    def audience_votes(self, style: str, cue_id: str) -> None:
+        # Without a cue there is a winner, or nothing is said.
+        if style or cue_id:
+            self.stage.send(c.Voted(style, cue_id))
+
     @rule(fraction=st.floats(-1.0, 2.0))
     @precondition(lambda self: bool(self.stage.asked))
     def composer_goes_on(self, fraction: float) -> None:
