@@ -43,8 +43,8 @@ TARGET_LUFS = -14.0
 # The limiter lets through no moment that is louder than this under its ceiling: no music is denser.
 _CREST_DB = 7.5
 BED_IN_S, BED_OUT_S = 1.5, 1.0
-# A shorter pause between two pieces is left silent.
-_BED_AFTER_S = 4.0
+# A shorter pause between two pieces is the room's: the bed would be gone before it is there.
+_BED_AFTER_S = BED_IN_S + BED_OUT_S
 _TAIL_S = 2.0
 _EXPECT_FOR = to_samples(1.0)
 
@@ -379,7 +379,9 @@ class Playout:
     def _tend_bed(self, now: int) -> None:
         """Bring the bed in where nothing plays, and take it out where something does."""
         deck = self.decks.bed
-        soon = self._next is not None and self._next[1] - now < to_samples(_BED_AFTER_S)
+        # What sounds goes just before the next piece begins, and not long before.
+        least_s = _BED_AFTER_S if deck is None else BED_OUT_S
+        soon = self._next is not None and self._next[1] - now < to_samples(least_s)
         live = self.decks.live
         # Where nothing follows what is faded, the bed comes in under it: there is no hole between them.
         leaves = live is not None and live.towards == 0.0 and not self._queue.numbers and self._ordered is None

@@ -158,10 +158,11 @@ def feed(hours: float, size: tuple[int, int], fps: int, *, record: bool) -> Iter
 # --- the composer ----------------------------------------------------------------------
 
 
-def composer(pieces: int, duration_s: float, threads: int, candidates: int) -> Iterator[Moment]:
+def composer(pieces: int, duration_s: float, threads: int, candidates: int, *, given_back: bool) -> Iterator[Moment]:
     """Yield what the process holds after each piece."""
     import torch
 
+    from conductor.memory import give_back
     from model.composing.composer import Composer
     from model.composing.prompt import Prompt
 
@@ -178,6 +179,8 @@ def composer(pieces: int, duration_s: float, threads: int, candidates: int) -> I
             pool.submit(made.compose, prompt).result()
         except Exception as error:
             print(f"piece {number + 1} ({style}): {error}")
+        if given_back:
+            give_back()
         yield moment(number + 1)
 
 
@@ -197,13 +200,14 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=40)
     parser.add_argument("--duration", type=float, default=20.0, help="seconds of a piece, in the middle")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="give nothing back to the machine between two pieces")
     parser.add_argument("--candidates", type=int, default=2)
     got = parser.parse_args()
     print(described(got.threads), flush=True)
     if got.what == "feed":
         coming = feed(got.hours, got.size, got.fps, record=not got.no_recording)
     else:
-        coming = composer(got.pieces, got.duration, got.threads, got.candidates)
+        coming = composer(got.pieces, got.duration, got.threads, got.candidates, given_back=not got.keep)
     unit = "hour" if got.what == "feed" else "piece"
     moments: list[Moment] = []
     print(f"{unit:>7} {'RSS':>8} {'given out':>10} {'kept free':>10} {'mapped':>8}   MiB")
