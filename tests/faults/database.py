@@ -42,7 +42,8 @@ def harmful() -> Iterator[type[Database]]:
     real = sqlite3.connect
 
     def connect(*arguments: Any, **more: Any) -> sqlite3.Connection:
-        return real(*arguments, **{**more, "factory": Database})
+        made: sqlite3.Connection = real(*arguments, **{**more, "factory": Database})
+        return made
 
     with mock.patch.object(sqlite3, "connect", connect):
         try:

@@ -95,6 +95,11 @@ class House:
         """All that the conductor has said."""
         return self.show.log.read_text(errors="replace")
 
+    @property
+    def log(self) -> Path:
+        """What the conductor and its workers wrote down."""
+        return self.data / "show.log"
+
     def says(self, words: str, since: int = 0) -> bool:
         """Return whether a line matches since so many characters were there (a regular expression)."""
         return re.search(words, self.said[since:]) is not None
@@ -140,6 +145,7 @@ class House:
         healed: Callable[[int], bool],
         patience_s: float = 60.0,
         calm_s: float = CALM_S,
+        logged: bool = False,
     ) -> tuple[Row, Heard]:
         """Do harm, wait until it is told and healed, and measure what the audience heard meanwhile.
 
@@ -151,23 +157,25 @@ class House:
             healed: whether all is well again; told how much had been said before.
             patience_s: how long all of it may take.
             calm_s: how long it is listened to afterwards.
+            logged: it is said in the log alone, not to the person at the terminal.
 
         Returns:
             The row of the table and what was heard.
         """
-        mark, began_s, since = len(self.said), time.monotonic(), self.ear.now
+        words = (lambda: self.log.read_text(errors="replace")) if logged else (lambda: self.said)
+        mark, began_s, since = len(words()), time.monotonic(), self.ear.now
         harm()
         try:
             if says:
-                wait_for(lambda: self.says(says, mark), f"word of it ({says})", patience_s)
+                wait_for(lambda: re.search(says, words()[mark:]) is not None, f"word of it ({says})", patience_s)
             wait_for(lambda: healed(mark), "recovery", patience_s)
         except AssertionError:
-            print(f"{fault}: {self.ear.heard(since, self.ear.now)}\n{self.said[mark:]}")
+            print(f"{fault}: {self.ear.heard(since, self.ear.now)}\n{words()[mark:]}")
             raise
         recovery_s = time.monotonic() - began_s
         time.sleep(calm_s)
         heard = self.ear.heard(since, self.ear.now)
-        line = next((line for line in self.said[mark:].splitlines() if says and re.search(says, line)), "")
+        line = next((line for line in words()[mark:].splitlines() if says and re.search(says, line)), "")
         row = add(Row(fault, hears, heard.gap, line, recovery_s))
         print(row, heard)
         assert heard.blocks > calm_s * SAMPLE_RATE / 256 / 2, "the ear was deaf"

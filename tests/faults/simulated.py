@@ -93,7 +93,7 @@ class Result:
     phases: dict[str, str] = field(default_factory=dict)
     unplayed: list[str] = field(default_factory=list)
     longest_s: dict[str, float] = field(default_factory=dict)
-    total_s: Counter[str] = field(default_factory=Counter)
+    total_s: dict[str, float] = field(default_factory=dict)
     beds: list[tuple[float, float]] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
@@ -208,7 +208,8 @@ class Soak:
         if self._spell:
             self._spell.until_s = now_s
             seconds = self._spell.seconds
-            self.result.total_s[self._spell.source] += seconds
+            total_s = self.result.total_s
+            total_s[self._spell.source] = total_s.get(self._spell.source, 0.0) + seconds
             before = self.result.longest_s.get(self._spell.source, 0.0)
             self.result.longest_s[self._spell.source] = max(before, seconds)
             if self._spell.source == "bed" and seconds > 30.0:

@@ -33,7 +33,9 @@ class Row:
         """The row as words."""
         gap = "–" if self.gap is None else str(self.gap)
         back = "–" if self.recovery_s is None else f"{self.recovery_s:.1f}"
-        line = re.sub(r"^\d\d:\d\d:\d\d\s+", "", self.line)
+        # Without its time, and without the folders of a test.
+        line = re.sub(r"^(! )?(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(,\d+)?\s+", "", self.line)
+        line = re.sub(r"/tmp/\S*/", "", line)
         return tuple(text.replace("|", "/") for text in (self.fault, self.hears, gap, line, back))
 
 

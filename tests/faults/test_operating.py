@@ -111,7 +111,7 @@ def test_a_reader_of_the_programme_that_never_reads_is_sent_away(house: House) -
     with socket.create_connection(("127.0.0.1", house.nut)) as deaf:
         row, heard = house.suffer(
             "a reader of the feed never reads", lambda: None, hears="all plays on", says=r"stalled for",
-            healed=lambda _: True,
+            healed=lambda _: True, logged=True,
         )  # fmt: skip
         assert deaf.fileno() >= 0
     assert row.gap is not None

@@ -83,11 +83,17 @@ def test_a_line_that_is_half_open_is_given_up(line: Line) -> None:
 def test_packets_that_are_lost_cost_nothing_but_their_repetition(folder: Path) -> None:
     with own_network():
         ingest = Ingest(folder / "ingest")
+
+        def lossy() -> None:
+            lose(5.0, ingest.port)
+            time.sleep(15.0)
+            lose(0.0, ingest.port)
+
         try:
             with House(folder, "--publish", ingest.url, env={"STREAM_KEY": "faults"}) as house:
                 row, _ = house.suffer(
                     "5 % of the packets to the ingest lost for 15 s",
-                    lambda: (lose(5.0, ingest.port), time.sleep(15.0), lose(0.0, ingest.port)),
+                    lossy,
                     hears="all plays on", says="", healed=lambda _: True,
                 )  # fmt: skip
                 assert len(ingest.recordings()) == 1, "the connection held"
