@@ -104,6 +104,8 @@ class _Spell:
             self.well_s = now_s if self.well_s is None else self.well_s
             if now_s - self.well_s >= GOOD_S or not self.told:
                 self.since_s = None
+                # Well for longer than the pause between two tries: what comes next is another illness.
+                self.tries = 0 if now_s >= self.next_s else self.tries
         return now_s - self.since_s if so and self.since_s is not None else 0.0
 
     def due(self, now_s: float) -> bool:
@@ -121,6 +123,7 @@ class Ladder:
 
     _silent: _Spell = field(default_factory=_Spell)
     _away: _Spell = field(default_factory=_Spell)
+    _lost: _Spell = field(default_factory=_Spell)
     _out: _Spell = field(default_factory=_Spell)
     _filler: _Spell = field(default_factory=_Spell)
     # When the piece of which nothing is heard was left for the next.
@@ -169,8 +172,10 @@ class Ladder:
         if away_s >= AWAY_S and not self._away.told:
             self._away.told = True
             steps.append(Raised("player", f"no player has been heard for {away_s:.0f} s: the emergency bed plays"))
-        if seen.player and seen.lufs is not None and away_s >= LOST_S and self._away.due(now_s):
-            steps.append(Rebuild("player", f"the feed has heard nothing of it for {away_s:.0f} s"))
+        # Counted from when it came: one that is being started is not to be heard yet.
+        lost_s = self._lost.look(seen.slate if seen.feed and seen.player and seen.lufs is not None else False, now_s)
+        if lost_s >= LOST_S and self._lost.due(now_s):
+            steps.append(Rebuild("player", f"the feed has heard nothing of it for {lost_s:.0f} s"))
         dead = seen.level_db < SILENT_DB if seen.feed and seen.level_db is not None else None
         out_s = self._out.look(dead, now_s)
         if self._over(self._out):

@@ -34,7 +34,7 @@ class Limits:
 # Python in the composer may be kept waiting for long by a busy machine; nobody hears that.
 _USUAL = {
     "player": Limits(4.0, 1500.0),
-    "feed": Limits(6.0, 2000.0),
+    "feed": Limits(4.0, 2000.0),
     "composer": Limits(30.0, 3000.0, at_once=True),
     "midi_out": Limits(6.0, 500.0, at_once=True),
 }

@@ -103,6 +103,12 @@ def test_a_player_that_the_feed_does_not_hear_is_built_anew_and_its_absence_beco
     assert kinds(watch.see(WELL, GOOD_S + 1.0)) == ["Cleared"]
 
 
+def test_a_player_that_took_long_to_start_is_given_its_time_to_be_heard() -> None:
+    watch = Watch()
+    watch.see(replace(WELL, player=False, lufs=None, slate=True), 60.0)
+    assert not watch.see(replace(WELL, slate=True), LOST_S - 0.5)
+
+
 def test_a_feed_that_sends_silence_is_built_anew() -> None:
     steps = Watch().see(replace(WELL, level_db=-120.0), OUT_S + 1.0)
     assert kinds(steps) == ["Raised", "Rebuild"]
