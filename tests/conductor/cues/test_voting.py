@@ -68,3 +68,46 @@ def test_a_vote_changes_nothing_where_nothing_is_drawn() -> None:
     before = s.state
     s.send(c.Voted("bach"))
     assert s.state == before
+
+
+def asking(ahead: int = 3) -> Stage:
+    """The second of three cues asks the audience; the first is being composed."""
+    s = stage("hold", "hold", "hold", ahead=ahead)
+    s.state = s.state.put(replace(s.slot("c2"), asking=True))
+    return s
+
+
+def test_a_cue_that_asks_is_composed_after_its_poll_and_holds_up_no_other() -> None:
+    s = asking()
+    s.compose()
+    assert [request.cue.id for request in s.asked] == ["c3"], "c2 waits for a vote, c3 does not wait for c2"
+    s.send(c.Voted("bach", "c2"))
+    s.compose()
+    assert [(request.cue.id, request.cue.style) for request in s.asked] == [("c2", "bach")]
+
+
+def test_a_cue_whose_poll_had_no_votes_is_composed_in_its_own_style() -> None:
+    s = asking()
+    own = s.slot("c2").cue
+    s.send(c.Voted("", "c2"))
+    s.compose()
+    assert [request.cue for request in s.asked] == [own]
+
+
+def test_the_cue_that_comes_next_waits_for_no_vote() -> None:
+    s = asking()
+    s.compose()
+    s.compose()
+    s.send(c.Skip("c1"))
+    assert [request.cue.id for request in s.asked] == ["c2"]
+
+
+def test_a_vote_that_comes_too_late_leaves_what_is_composed() -> None:
+    s = asking()
+    s.send(c.Voted("", "c2"))
+    s.compose()
+    s.compose()
+    before = s.slot("c2")
+    s.send(c.Voted("bach", "c2"))
+    assert s.slot("c2").cue == before.cue
+    assert s.slot("c2").number == before.number
