@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from conductor.errors import LibraryError
-from conductor.library import sidecar
 from conductor.library.flushing import Flusher
 from conductor.library.opening import is_spoilt, open_database
+from conductor.library.sidecar import KINDS, found_beside, write_beside
 from conductor.library.values import AsRun, Kept
 
 LOG = logging.getLogger("conductor.library")
@@ -58,10 +58,10 @@ class Library:
         """Put pieces into a database that it does not know; return how many."""
         known = {row[0] for row in db.execute("SELECT midi FROM pieces")}
         back = 0
-        for midi, row in sidecar.found(self.pieces):
+        for midi, row in found_beside(self.pieces):
             named = _inside(midi, self.folder)
             if named not in known:
-                values = {name: row[name] for name in sidecar.KINDS} | {"midi": named}
+                values = {name: row[name] for name in KINDS} | {"midi": named}
                 values["provenance"] = json.dumps(row["provenance"])
                 places = ", ".join("?" * len(values))
                 db.execute(
@@ -143,7 +143,7 @@ class Library:
         done = self._run(f"INSERT INTO pieces ({', '.join(row)}) VALUES ({places})", *row.values())
         piece_id = int(done.lastrowid or 0)
         if midi.resolve().parent == self.pieces.resolve():
-            sidecar.write(midi, {"id": piece_id, **known})
+            write_beside(midi, {"id": piece_id, **known})
         return piece_id
 
     def log(

@@ -34,7 +34,7 @@ def beside(midi: Path) -> Path:
     return midi.with_suffix(".json")
 
 
-def write(midi: Path, row: dict[str, Any]) -> None:
+def write_beside(midi: Path, row: dict[str, Any]) -> None:
     """Keep what is known of a piece; where that cannot be written, the database knows it all the same.
 
     Args:
@@ -48,7 +48,7 @@ def write(midi: Path, row: dict[str, Any]) -> None:
         LOG.warning("%s: cannot be written (%s)", beside(midi), error.strerror)
 
 
-def found(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def found_beside(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the pieces of a folder that have their knowledge beside them, and that.
 
     Args:
