@@ -35,7 +35,7 @@ def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def checks(obs_url: str) -> list[tuple[str, Check]]:
     """Return everything that is looked at, in order."""
-    from conductor.doctor import program, surroundings
+    from conductor.doctor import endurance, program, surroundings
 
     password = os.environ.get("OBS_PASSWORD", "")
     return [
@@ -51,7 +51,13 @@ def checks(obs_url: str) -> list[tuple[str, Check]]:
         ("MIDI ports", surroundings.midi),
         ("OBS", lambda: surroundings.obs(obs_url, password)),
         ("disk", lambda: surroundings.disk(Path())),
+        ("files", lambda: endurance.files_left(Path())),
         ("clock", surroundings.clock),
+        ("limits", endurance.limits),
+        ("shared memory", endurance.shared_memory),
+        ("memory limit", endurance.allowance),
+        ("CPU governor", endurance.governor),
+        ("supervision", endurance.supervision),
     ]
 
 

@@ -87,7 +87,7 @@ def _without_conductor(args: argparse.Namespace, why: str) -> tuple[dict[str, An
 def shown(told: dict[str, Any]) -> str:
     """Return a status as people read it."""
     lines = [f"{told.get('title', 'a show')}: {'heard' if told['audible'] else 'NOT HEARD'}"]
-    lines += [f"! {reason}" for reason in told["reasons"]]
+    lines += [f"! {reason}" for reason in [*told["reasons"], *told.get("alarms", ())]]
     if "workers" not in told:
         return "\n".join(lines)
     lines[0] += "".join(f", {word}" for word in told["switches"])

@@ -61,6 +61,7 @@ def status(show: Show) -> dict[str, Any]:
     return {
         "title": show.setlist.title,
         **health(show),
+        "alarms": list(show.vigil.alarms.values()),
         "up_s": round(observed.uptime_s, 1),
         "inaudible_s": round(observed.silent_total_s, 1),
         "live": _cue(state.live),
