@@ -58,6 +58,9 @@ def miss(draft: Draft, slot: Slot, reason: str, *, retryable: bool) -> None:
     """Compose what the library has lost; try another seed, then any piece of the library, then give up."""
     if slot.phase is Phase.RECALLING:
         draft.move(slot, phase=Phase.PLANNED, piece=None, takes=(), joins=None, reason=reason)
+    elif slot.borrowing and slot.attempt <= RETRIES:
+        # It was to stand in for what took too long, and there is none: that is composed after all.
+        draft.move(slot, phase=Phase.PLANNED, borrowing=False, fraction=0.0, reason=reason)
     elif slot.borrowing:
         draft.move(slot, phase=Phase.FAILED, reason=reason)
         draft.change(rest_s=draft.now_s + REST_S)

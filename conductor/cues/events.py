@@ -126,6 +126,11 @@ class Unheard:
 
 
 @dataclass(frozen=True, slots=True)
+class Starved:
+    """The bed has played for long where a piece should."""
+
+
+@dataclass(frozen=True, slots=True)
 class Revised:
     """The player has a section of a changed piece; `final`: the last."""
 
@@ -147,4 +152,5 @@ class Unchanged:
 
 Composing = Progressed | Took | Missed
 Worker = ComposerUp | ComposerLost | PlayerUp | PlayerLost
-Event = Tick | Worker | Composing | Kept | Renewed | Voted | Began | Finished | Unheard | Revised | Unchanged | Verb
+Audible = Unheard | Starved
+Event = Tick | Worker | Composing | Kept | Renewed | Voted | Began | Finished | Audible | Revised | Unchanged | Verb

@@ -6,14 +6,16 @@ feed's memory, where no player is heard.
 
 from __future__ import annotations
 
-from conductor.cues.actions import FadeNow
+from conductor.cues.actions import Borrow, FadeNow, StopComposing
 from conductor.cues.draft import Draft
 from conductor.cues.playing import SKIP_FADE_S, fire
-from conductor.cues.slot import PLAYABLE, Slot
+from conductor.cues.slot import PLAYABLE, Phase, Slot
 from conductor.cues.state import State
 
 # Nothing is live for so long, and what is next is not ready: what is ready comes first.
 PATIENCE_S = 6.0
+# So far composed, a piece is waited for, however long the bed has played.
+NEARLY = 0.8
 
 
 def by_itself(state: State, slot: Slot) -> bool:
@@ -45,6 +47,21 @@ def stand_in(draft: Draft) -> None:
     ready = _first_ready(state)
     if ready is not None:
         _bring_forward(draft, draft.move(ready, reason=f"before {standby.cue.name}, which is not ready"))
+
+
+def starved(draft: Draft) -> None:
+    """Let a piece of the library play for the next one, for which the bed has played too long."""
+    state, standby = draft.state, draft.state.standby
+    if state.live or state.fired or state.held or state.unattended or standby is None or not by_itself(state, standby):
+        return
+    composing = standby.phase is Phase.COMPOSING
+    if standby.borrowing or not (composing or standby.phase is Phase.PLANNED) or standby.fraction >= NEARLY:
+        return
+    if composing:
+        draft.do(StopComposing(standby.cue.id, standby.order))
+    order, reason = draft.order(), "nothing was ready"
+    draft.move(standby, phase=Phase.COMPOSING, order=order, borrowing=True, reason=reason, moved_s=draft.now_s)
+    draft.do(Borrow(standby.cue, order, reason))
 
 
 def _first_ready(state: State) -> Slot | None:

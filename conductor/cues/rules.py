@@ -25,6 +25,7 @@ from conductor.cues.events import (
     Progressed,
     Renewed,
     Revised,
+    Starved,
     Tick,
     Took,
     Unchanged,
@@ -32,7 +33,7 @@ from conductor.cues.events import (
     Voted,
 )
 from conductor.cues.following import settle
-from conductor.cues.ladder import unheard
+from conductor.cues.ladder import starved, unheard
 from conductor.cues.operating import obey
 from conductor.cues.playing import began, finished, player, watch_playing
 from conductor.cues.state import State
@@ -81,6 +82,8 @@ def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action,
             finished(draft, number)
         case Unheard(number):
             unheard(draft, number)
+        case Starved():
+            starved(draft)
         case _:
             obey(draft, event)
     promote(draft)

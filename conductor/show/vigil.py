@@ -129,6 +129,8 @@ class Vigil:
                 self.alarms[what] = text
                 self._tell("alarm", text, good=False)
                 self._notify()
+                if what == "filler":
+                    self._emit(c.Starved())
             case Cleared(what, text):
                 self.alarms.pop(what, None)
                 self._tell("well", text, good=True)

@@ -68,6 +68,32 @@ def test_what_is_ready_plays_before_what_is_late_and_the_late_one_after_it() -> 
     assert s.coming()[0] == "c1", "the late one is next"
 
 
+def test_where_the_bed_has_played_for_long_a_piece_of_the_library_stands_in() -> None:
+    s = stage("auto", "auto")
+    s.send(c.Starved())
+    s.obey()
+    assert s.slot("c1").phase is Phase.LIVE
+    assert s.slot("c1").reason == "nothing was ready"
+    assert [request.cue.id for request in s.asked] == ["c2"], "nobody composes what is on air already"
+
+
+def test_where_the_library_is_empty_it_is_composed_after_all() -> None:
+    s = stage("auto", library=False)
+    s.send(c.Starved())
+    s.pass_time(1.0)
+    assert s.slot("c1").phase is Phase.COMPOSING
+    s.compose()
+    s.obey()
+    assert s.slot("c1").phase is Phase.LIVE
+
+
+def test_what_is_nearly_composed_is_waited_for() -> None:
+    s = stage("auto")
+    s.send(c.Progressed("c1", s.slot("c1").order, 0.9))
+    s.send(c.Starved())
+    assert not s.slot("c1").borrowing
+
+
 def test_a_start_that_fails_is_tried_again_and_then_left_for_the_next() -> None:
     # The player has lost it, and says nothing.
     s = ready("hold", "auto")

@@ -143,6 +143,7 @@ def test_the_bed_where_a_piece_is_awaited_is_an_alarm_and_a_cue_that_waits_for_g
     stuck = made(tmp_path / "a", stage("auto"))
     stuck.see(FILLER_S + 1.0, number=0, momentary_lufs=-32.0)
     assert list(stuck.vigil.alarms) == ["filler"]
+    assert c.Starved() in stuck.events
     waiting = made(tmp_path / "b", ready("hold"))
     waiting.see(FILLER_S + 1.0, number=0, momentary_lufs=-32.0)
     assert not waiting.vigil.alarms
