@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib import resources
 from typing import Annotated
 
 from aiohttp import web
@@ -39,30 +38,14 @@ class Login:
 
     def __init__(self, guard: Guard, chronicle: Chronicle) -> None:
         self._guard, self._chronicle = guard, chronicle
-        room = resources.files("conductor.console")
-        self._page = (room / "login.html").read_bytes()
-        self._script = (room / "login.js").read_bytes()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served."""
         return [
-            web.get("/login", self._get_page),
-            web.get("/login.js", self._get_script),
             web.post("/api/login", self._post),
             web.post("/api/logout", self._post_out),
             web.get("/api/me", self._get_me),
         ]
-
-    async def _get_page(self, _: web.Request) -> web.Response:
-        policy = (
-            "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; "
-            "form-action 'none'; frame-ancestors 'none'"
-        )
-        headers = {"Content-Security-Policy": policy}
-        return web.Response(body=self._page, content_type="text/html", charset="utf-8", headers=headers)
-
-    async def _get_script(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._script, content_type="text/javascript", charset="utf-8")
 
     async def _post(self, request: web.Request) -> web.Response:
         body = await read_object(request)

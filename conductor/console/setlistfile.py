@@ -25,6 +25,8 @@ from conductor.show.show import Show
 
 # JSON writes some characters in two to six bytes.
 MOST_BYTES = MAX_BYTES + 100_000
+# More than anybody reads at once, or a browser draws in a moment.
+MOST_MISTAKES = 100
 _PLACE = re.compile(r"(\d+):(\d+): (.*)")
 
 
@@ -154,7 +156,11 @@ def _read(path: Path, name: str) -> tuple[Setlist | None, list[dict[str, Any]]]:
     try:
         return load_setlist(path), []
     except SetlistError as error:
-        return None, [_mistake(line, path, name) for line in str(error).splitlines()]
+        lines = str(error).splitlines()
+        told = [_mistake(line, path, name) for line in lines[:MOST_MISTAKES]]
+        if len(lines) > MOST_MISTAKES:
+            told.append({**told[-1], "text": f"and {len(lines) - MOST_MISTAKES} mistakes more"})
+        return None, told
 
 
 def _mistake(line: str, path: Path, name: str) -> dict[str, Any]:

@@ -77,3 +77,25 @@ async def test_a_setlist_has_a_size(tmp_path: Path) -> None:
         status, _, _ = await ask(it, "/api/setlist", "PUT", data=large, headers=JSON)
         assert status == 413
         assert it.show.setlist.path.read_text() == before
+
+
+async def test_what_would_take_for_ever_to_read_is_refused_at_once_and_the_show_goes_on(tmp_path: Path) -> None:
+    laughs = (
+        HEAD
+        + "a: &a [x]\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9))
+    )
+    many = HEAD + "cues: [" + "{stile: bach}," * 300 + "]\n"
+    async with consoled(tmp_path) as it:
+        path = it.show.setlist.path
+        before, version = path.read_text(), (await ask(it, "/api/setlist", "GET"))[1]["version"]
+        for text, reason in ((laughs, "counting each *alias"), (HEAD + "cues: " + "[" * 5000, "nested deeper than")):
+            status, body, _ = await ask(it, "/api/setlist", "PUT", json={"text": text, "version": version})
+            assert status == 400
+            assert reason in body["reason"]
+            assert body["mistakes"][0]["line"] > 2
+        status, body, _ = await ask(it, "/api/setlist/check", json={"text": many})
+        assert (status, len(body["mistakes"])) == (200, 101)
+        assert body["mistakes"][-1]["text"] == "and 200 mistakes more"
+        assert path.read_text() == before
+        assert (await ask(it, "/api/hold"))[0] == 200

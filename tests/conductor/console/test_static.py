@@ -68,3 +68,15 @@ async def test_no_path_leads_out_of_the_page(tmp_path: Path) -> None:
         for path in ("/../server.py", "/%2e%2e/server.py", "/server.py", "/page/main.js", "/index.html"):
             async with browser.get(f"{it.url}{path}") as answer:
                 assert answer.status == 404, path
+
+
+async def test_one_policy_holds_for_all_pages_and_none_for_what_programs_read(tmp_path: Path) -> None:
+    async with running(tmp_path, ONE) as it, ClientSession() as browser:
+        found = {}
+        for path in ("/", "/login", "/login.css", "/main.js", "/nothing", "/api/state", "/api/nothing"):
+            async with browser.get(f"{it.url}{path}") as answer:
+                found[path] = answer.headers.getall("Content-Security-Policy")
+        pages = {path: policy for path, policy in found.items() if not path.startswith("/api/")}
+        assert len({tuple(policy) for policy in pages.values()}) == 1
+        assert "unsafe" not in found["/login"][0]
+        assert found["/api/state"] == found["/api/nothing"] == ["default-src 'none'; frame-ancestors 'none'"]
