@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from conductor.clock import Clock
@@ -15,6 +15,7 @@ from conductor.console.roles import ROLES
 from conductor.console.server import Console
 from conductor.library import Library
 from conductor.logs import Terminal
+from conductor.show.crew import Commands
 from conductor.show.show import Show
 from conductor.show.stage import RunFolder, ShowOptions
 from tests.conductor.show.test_show import PATIENCE_S, Running, free_port, setlist_of
@@ -40,13 +41,13 @@ def operators_file(folder: Path, **roles: str) -> Path:
 @contextlib.asynccontextmanager
 async def consoled(
     folder: Path, text: str = HELD, *, limits: Limits = UNLIMITED, operators: Path | None = None,
-    clock: Clock | None = None, **fakes: str,
+    clock: Clock | None = None, commands: Callable[[Path], Commands] | None = None, **fakes: str,
 ) -> AsyncIterator[Running]:  # fmt: skip
-    """Run a show with a console."""
+    """Run a show with a console; `commands` returns how the workers of a run folder are started."""
     options = ShowOptions(data=folder / "data", port=free_port(), nut_port=0, operators=operators)
     run, library, output = RunFolder(options.data), Library(options.data), io.StringIO()
-    commands = fake_commands(run.path, **{"player": "--speed 10", **fakes})
-    show = Show(setlist_of(folder, text), options, library, run, Terminal(output), commands=commands)
+    started = commands(run.path) if commands else fake_commands(run.path, **{"player": "--speed 10", **fakes})
+    show = Show(setlist_of(folder, text), options, library, run, Terminal(output), commands=started)
     console = Console(show, limits=limits, clock=clock, run=run.path)
     url = await console.start()
     task = asyncio.create_task(show.run())

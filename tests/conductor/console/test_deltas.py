@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from conductor.console.deltas import patch
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, 0.5]) | st.text("a/~", max_size=2)
-VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=4) | st.dictionaries(st.text("ab/~", max_size=2), v))
-STATES = st.dictionaries(st.text("abc/~", max_size=2), VALUES)
+VALUES = st.recursive(
+    SCALARS,
+    lambda v: st.lists(v, max_size=4) | st.dictionaries(st.text("ab/~", max_size=2), v, max_size=4),
+    max_leaves=10,
+)
+STATES = st.dictionaries(st.text("abc/~", max_size=2), VALUES, max_size=5)
 
 
 def applied(state: Any, operations: list[dict[str, Any]]) -> Any:
