@@ -5,7 +5,7 @@ from __future__ import annotations
 from conductor.cues.draft import Draft
 from conductor.cues.slot import Phase, Slot
 from conductor.cues.state import State
-from conductor.radio.drawing import GAP_S, draw, moment_after
+from conductor.radio.drawing import draw, follow_of, gap_of, kept_to
 
 # A clock that is put by less is followed later: what is drawn does not hang on seconds.
 _PUT_S = 5.0
@@ -39,19 +39,20 @@ def draw_one(draft: Draft, prefer: str | None = None, *, voted: bool = False) ->
         return
     index = state.drawn + 1
     before = [s.cue for s in (*state.past, *state.upcoming) if s.phase not in _UNHEARD]
-    moment_s = moment_after(state.draws_at_s, _estimated_s(state, draft.now_s))
+    ends_s = kept_to(state.drawn_until_s, _ends_s(state, draft.now_s))
+    moment_s = ends_s + (gap_of(follow_of(state.endless, state.endless_seed, index)) if before else 0.0)
     cue = draw(state.endless, state.endless_seed, index, before, moment_s, prefer)
-    draft.change(drawn=index, draws_at_s=moment_s + cue.duration_s + GAP_S)
+    draft.change(drawn=index, drawn_until_s=moment_s + cue.duration_s)
     # Somebody may have called a cue of his own so.
     if state.find(cue.id) is None:
         draft.change(slots=(*state.slots, Slot(cue, drawn=index, voted=voted)))
 
 
-def _estimated_s(state: State, now_s: float) -> float:
+def _ends_s(state: State, now_s: float) -> float:
     """Return when what is to come will be over, in seconds since 1970."""
     left_s = 0.0
     if live := state.live:
         played_s = live.duration_s / 2 if state.began_s is None else now_s - state.began_s
-        left_s = max(0.0, live.duration_s - played_s) + GAP_S
-    coming_s = sum((slot.duration_s or slot.cue.duration_s) + GAP_S for slot in state.upcoming)
+        left_s = max(0.0, live.duration_s - played_s)
+    coming_s = sum((slot.duration_s or slot.cue.duration_s) + gap_of(slot.cue.follow) for slot in state.upcoming)
     return now_s + state.clock_s + left_s + coming_s

@@ -75,7 +75,7 @@ class State:
     Attributes:
         slots: past, present and coming cues, in the order of playing.
         endless, endless_seed, drawn: what is drawn when the list is over, and how many were.
-        draws_at_s: when the next that is drawn is expected on air, by plan, in seconds since 1970; None: no plan yet.
+        drawn_until_s: when what was drawn last is planned to end, in seconds since 1970; None: nothing was drawn.
         clock_s: what the time of day, in seconds since 1970, is ahead of monotonic time.
         endless_on: whether it is drawn at all.
         ahead: pieces composed before their moment.
@@ -102,7 +102,7 @@ class State:
     endless: Endless | None = None
     endless_seed: int = 0
     drawn: int = 0
-    draws_at_s: float | None = None
+    drawn_until_s: float | None = None
     clock_s: float = 0.0
     endless_on: bool = True
     ahead: int = 2

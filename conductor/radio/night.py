@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conductor.radio.drawing import GAP_S, draw
+from conductor.radio.drawing import draw, follow_of, gap_of
 from conductor.setlist.plan import Cue, Endless
 
 # No rule looks further back.
@@ -37,12 +37,13 @@ def night(endless: Endless, seed: int, start_s: float, cues: Sequence[Cue] = ())
         start_s: when the first piece begins, in seconds since 1970.
         cues: what is played before.
     """
-    moment_s = start_s + sum(cue.duration_s + GAP_S for cue in cues)
+    ends_s = start_s + sum(cue.duration_s for cue in cues) + sum(gap_of(cue.follow) for cue in cues[1:])
     before = list(cues)
     index = 0
     while True:
         index += 1
+        moment_s = ends_s + (gap_of(follow_of(endless, seed, index)) if before else 0.0)
         cue = draw(endless, seed, index, before, moment_s)
         yield Planned(moment_s, cue)
         before = [*before[-_BEFORE:], cue]
-        moment_s += cue.duration_s + GAP_S
+        ends_s = moment_s + cue.duration_s

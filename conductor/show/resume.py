@@ -18,7 +18,7 @@ LOG = logging.getLogger("conductor.show.resume")
 
 KEY = "show"
 # Counters and switches of the state that go on as they were.
-_PLAIN = ("next_number", "next_order", "next_change", "drawn", "draws_at_s", "endless_seed", "endless_on", "kept")
+_PLAIN = ("next_number", "next_order", "next_change", "drawn", "drawn_until_s", "endless_seed", "endless_on", "kept")
 _SWITCHES = ("held", "locked", "panicked")
 _SLOT = ("number", "duration_s", "revision", "piece", "copy_of", "inserted", "drawn", "voted", "fading", "reason")
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conductor.radio.arcs import fifths, neighbours, steps, swing
-from conductor.radio.drawing import draw, elapsed_s, moment_after
+from conductor.radio.drawing import draw, elapsed_s, kept_to
 from conductor.radio.night import Planned, night
 from conductor.radio.plan import Arc, Daypart, Ident, Radio, Variety, overlapping
 from conductor.setlist.plan import Controls, Cue, Endless
@@ -203,6 +203,6 @@ def test_a_morph_needs_pieces_that_are_twice_as_long() -> None:
 
 
 def test_a_plan_of_moments_holds_while_the_show_keeps_to_it() -> None:
-    assert moment_after(None, 500.0) == 500.0
-    assert moment_after(1000.0, 1119.0) == 1000.0
-    assert moment_after(1000.0, 1121.0) == 1121.0
+    assert kept_to(None, 500.0) == 500.0
+    assert kept_to(1000.0, 1119.0) == 1000.0
+    assert kept_to(1000.0, 1121.0) == 1121.0

@@ -71,7 +71,7 @@ def test_a_show_that_is_taken_up_goes_on_with_the_same_night(library: Library) -
     first = played(s, 20)
     saved = json.loads(json.dumps(save(s.state, {}, LIST)))
     state, _ = restore(c.begin(LIST, seed=99, clock_s=EVENING), saved, library)
-    assert (state.drawn, state.draws_at_s) == (s.state.drawn, s.state.draws_at_s)
+    assert (state.drawn, state.drawn_until_s) == (s.state.drawn, s.state.drawn_until_s)
     drawn = {slot.cue.id: slot.cue for slot in state.slots}
     again = played(up(Stage(replace(state, slots=s.state.slots), now_s=s.now_s)), 30)
     whole = [piece.cue for piece in itertools.islice(night(ENDLESS, 11, EVENING), 50)]
@@ -95,12 +95,12 @@ def test_a_reload_that_changes_nothing_of_the_radio_does_not_change_the_night() 
 def test_a_clock_that_is_put_an_hour_changes_the_part_of_the_day_and_nothing_breaks() -> None:
     s = begun()
     played(s, 5)
-    at_s = s.state.draws_at_s
+    at_s = s.state.drawn_until_s
     assert at_s is not None
     s.send(c.Tick(EVENING + s.now_s + 3600.0))
     played(s, 12)
-    assert s.state.draws_at_s is not None
-    assert s.state.draws_at_s - at_s > 3600.0
+    assert s.state.drawn_until_s is not None
+    assert s.state.drawn_until_s - at_s > 3600.0
     drawn = [slot.drawn for slot in s.state.slots]
     assert drawn == sorted(drawn)
 
