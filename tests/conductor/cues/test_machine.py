@@ -230,6 +230,17 @@ class AnyShow(RuleBasedStateMachine):
             self.stage.piece_ends()
         self.count()
 
+    @rule(still_live=st.booleans())
+    def nothing_is_heard(self, still_live: bool) -> None:
+        live = self.stage.state.live
+        self.stage.send(c.Unheard(live.number if live and still_live else 99))
+        self.count()
+
+    @rule()
+    def the_bed_has_played_for_long(self) -> None:
+        self.stage.send(c.Starved())
+        self.count()
+
     @rule(seconds=st.sampled_from([0.1, 1.0, 4.0, 30.0, 400.0]))
     def time_passes(self, seconds: float) -> None:
         # The player is prompt: it has done what it was told when seconds have passed.
