@@ -44,6 +44,9 @@ class Deeds:
 
     def do(self, action: c.Action) -> None:
         """Carry out an action; what comes of it is told to the rules as events."""
+        # While the show fades to its end, the end of a piece must not begin the next.
+        if self._lifetime.ending.is_set() and isinstance(action, c.Play | c.QueueUp):
+            return
         match action:
             case c.StartComposing(cue, order, seed, after):
                 self._commissions.order(cue, order, seed, after)
