@@ -20,7 +20,7 @@ from streaming.picture.stamp import read_flash, read_stamp
 from streaming.programme.nut import NutServer
 from streaming.ring import Ring
 from streaming.timeline import SAMPLE_RATE
-from tests.fakes_feed import Conversation, RingPlayer, feed_process
+from tests.fakes_feed import BLOCK, Conversation, RingPlayer, feed_process
 
 FPS = 30
 
@@ -190,6 +190,21 @@ async def test_when_the_player_dies_the_stream_goes_on_and_takes_the_next_one(ru
     assert all(round(at_s * FPS) == number for at_s, number, _ in nut.pictures)
     assert len(nut.beeps_s) >= 2
     assert nut.beeps_s[-1] == pytest.approx(round(nut.beeps_s[-1]), abs=1e-3), "the next player is on the same clock"
+
+
+async def test_of_a_player_that_is_there_and_silent_the_feed_notices_by_itself(run: Path, ring: Ring) -> None:
+    # Eight seconds by the wall: what is taken for a silence has to last.
+    silence = np.zeros((BLOCK, 2), np.float32)
+    with feed_process(run), RingPlayer(ring, lambda _sample, _samples: silence):
+        talk = await Conversation.begin(run)
+        talk.link.send(wire.Ping(7))
+        assert await talk.next(wire.Pong) == wire.Pong(7), "the link answers for the process"
+        begun = await talk.next(wire.FeedStatus, lambda status: not status.slate)
+        noticed = await talk.next(wire.FeedStatus, lambda status: status.emergency and status.quiet_s > 1.0, 30.0)
+        assert noticed.sample - begun.sample > 4 * SAMPLE_RATE, "a pause between two pieces is none"
+        assert not noticed.slate
+        await talk.next(wire.FeedStatus, lambda status: status.level_db > -40.0, seconds=30.0)
+        await talk.end()
 
 
 async def test_a_recording_that_cannot_be_written_is_told_and_the_programme_goes_on(live: Conversation) -> None:
