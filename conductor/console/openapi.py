@@ -79,6 +79,10 @@ _SCHEMAS: dict[str, Schema] = {
         "duration_s": _NUMBER, "tempi": _list(_list(_NUMBER)), "instruments": _LINES, "notes": _list(_list(_NUMBER)),
     }),
     "Waiting": _object({"ok": {"const": True}, "fraction": _NUMBER}),
+    "Status": _object({
+        "title": _TEXT, "ok": _FLAG, "audible": _FLAG, "healing": _FLAG, "reasons": _LINES, "alarms": _LINES,
+        "ahead_s": _NUMBER, "workers": _object({}), "outputs": _object({}),
+    }),
     "Verbs": _object({
         "verbs": _list(_object({"name": _TEXT, "summary": _TEXT, "role": _TEXT, "schema": _object({})})),
     }),
@@ -204,6 +208,7 @@ def document() -> Schema:
         "/api/pieces/{piece}.mid": {"get": _file("The MIDI file of a piece.", "audio/midi")},
         "/api/pieces/{piece}.wav": {"get": _sound()},
         "/api/pieces/{piece}/notes": {"get": _reading("The notes of a piece.", "Notes", _PIECE_ID, refused=(404,))},
+        "/api/status": {"get": _reading("Whether it is heard, what is on, what keeps it going.", "Status")},
         "/api/verbs": {"get": _reading("What can be said.", "Verbs")},
         "/api/me": {"get": _reading("Who asks, and what they may.", "Me")},
         "/api/openapi.json": {"get": _reading("This document.", "Document")},
