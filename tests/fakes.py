@@ -328,7 +328,9 @@ class FakeFeed(FakeWorker):
             else wire.DestinationStatus(name, "ingest", "live", 3.0, 9000, 0, 0, "")
             for name in self.published
         ]
-        self.say(wire.FeedStatus(self.frames * 1600, self.frames, 0, 1, 1, self.recording, False, published))
+        self.say(
+            wire.FeedStatus(self.frames * 1600, self.frames, 0, 1, 1, self.recording, self.options.slate, published)
+        )
 
     async def loop(self) -> None:
         while True:
@@ -360,6 +362,7 @@ async def main() -> None:
     parser.add_argument("--break-after", type=int, default=-1, help="sections of a change, which is refused then")
     parser.add_argument("--die-after", type=int, default=-1, help="sections of a change")
     parser.add_argument("--refuse", default="", metavar="NAME", help="of a destination whose ingest refuses it")
+    parser.add_argument("--slate", action="store_true", help="the feed hears no player")
     parser.add_argument("--die", action="store_true", help="at once, with a word")
     options, _ = parser.parse_known_args()
     if options.die:

@@ -37,9 +37,22 @@ function row(line) {
 // What an operator said: the verb, with what, and who said it how.
 const ORDER = /^(.*? via \S+): (\S+) ?(.*)$/;
 
+// {"cue": "waltz", "changes": {"energy": "high"}} is said as people say it: waltz, energy high.
+function plainly(text) {
+  try {
+    const told = (value, name) => Array.isArray(value) ? `${name} ${value.join(" ")}`
+      : value && typeof value === "object" ? Object.entries(value).map(([key, inner]) => told(inner, key)).join(", ")
+      : name === "cue" ? String(value) : name === "on" ? (value ? "on" : "off") : name === "seconds" ? `${value} s` : `${name} ${value}`;
+    return Object.entries(JSON.parse(text)).map(([name, value]) => told(value, name)).join(", ");
+  } catch {
+    // A long one was cut short.
+    return text;
+  }
+}
+
 function said(line) {
   const order = ORDER.exec(line.detail);
-  if (order && !line.title) return [el("strong", {}, order[2]), order[3] && ` ${order[3]}`, el("span", "detail", ` ${order[1]}`)].filter(Boolean);
+  if (order && !line.title) return [el("strong", {}, order[2]), order[3] && ` ${plainly(order[3])}`, el("span", "detail", ` ${order[1]}`)].filter(Boolean);
   return [line.title ? el("strong", {}, line.title, " ") : "", el("span", "event", WORDS[line.event] || line.event),
       line.detail ? el("span", "detail", ` ${line.detail}`) : ""].filter(Boolean);
 }

@@ -63,6 +63,9 @@ export const redraw = () => roll.draw(at("roll"), shown, at_s);
 function drawTakes(cue) {
   const takes = cue?.takes?.length ? cue.takes : cue?.piece && cue.phase !== "live" ? [{ piece: cue.piece, score: null, refused: "" }] : [];
   at("takes-hint").hidden = !takes.length;
+  put("takes-hint", cue?.starts === "morph" && takes.length === 1 && !cue.takes.length
+    ? "A morph grows out of the piece before: there is this one music, and no other to choose."
+    : "Listen is a sketch by this browser, not the orchestra.");
   keep("takes", [cue?.id, cue?.piece, takes, listening?.piece], () => takes.map((take, n) => {
     const chosen = take.piece === cue.piece, here = listening?.piece === take.piece;
     const score = take.score === null ? "" : `score ${take.score.toFixed(2)}`;
