@@ -15,10 +15,18 @@ _HERE = Path("/proc/thread-self/ns/net")
 
 
 def can_lose() -> bool:
-    """Return whether this user may have a network of his own, and the machine the tools."""
+    """Return whether this user may have a network of his own, and the kernel loses packets."""
     if not (shutil.which("tc") or Path("/usr/sbin/tc").exists()) or not shutil.which("unshare"):
         return False
-    return subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode == 0
+    trial = ["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "loss", "1%"]
+    try:
+        return subprocess.run(trial, capture_output=True, check=False, env=_env()).returncode == 0
+    except OSError:
+        return False
+
+
+def _env() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
 
 
 @contextlib.contextmanager
@@ -53,6 +61,6 @@ def lose(percent: float, port: int, delay_ms: int = 20) -> None:
 
 
 def _run(name: str, *arguments: str) -> None:
-    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    path = shutil.which(name, path=_env()["PATH"])
     assert path, f"{name} is not installed"
     subprocess.run([path, *arguments], check=True, capture_output=True)

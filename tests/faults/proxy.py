@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import threading
 import time
@@ -10,6 +11,8 @@ import time
 from tests.air.ingest import quiet_port
 
 _CHUNK = 1 << 14
+# The shortest time after which Linux sends again.
+STALL_S = 0.2
 
 
 class Proxy:
@@ -21,14 +24,14 @@ class Proxy:
     Attributes:
         port: where it listens.
         held: nothing is handed on, and nobody is told: the line is half open.
-        bytes_per_s: how fast it hands on; 0: as fast as it comes.
+        stalls: how likely it stands still for `STALL_S` with each handful, as TCP does for a packet that was lost.
     """
 
     def __init__(self, target: int) -> None:
         self._target = target
         self.port = quiet_port()
         self.held = False
-        self.bytes_per_s = 0.0
+        self.stalls = 0.0
         self.accepted = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -72,8 +75,8 @@ class Proxy:
             while data := source.recv(_CHUNK):
                 while self.held:
                     time.sleep(0.02)
-                if self.bytes_per_s:
-                    time.sleep(len(data) / self.bytes_per_s)
+                if self.stalls and random.random() < self.stalls:
+                    time.sleep(STALL_S)
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
