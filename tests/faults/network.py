@@ -18,7 +18,8 @@ def can_lose() -> bool:
     """Return whether this user may have a network of his own, and the kernel loses packets."""
     if not (shutil.which("tc") or Path("/usr/sbin/tc").exists()) or not shutil.which("unshare"):
         return False
-    trial = ["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "loss", "1%"]
+    make = "tc qdisc add dev lo root"
+    trial = ["unshare", "--net", "sh", "-ec", f"{make} prio; tc qdisc del dev lo root; {make} netem loss 1%"]
     try:
         return subprocess.run(trial, capture_output=True, check=False, env=_env()).returncode == 0
     except OSError:

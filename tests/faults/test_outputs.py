@@ -180,7 +180,8 @@ def test_an_obs_that_stands_still_is_noticed(studio: tuple[House, Studio, Proxy]
     try:
         row, _ = house.suffer(
             "OBS SIGSTOP until it is noticed", lambda: os.kill(pid, signal.SIGSTOP),
-            hears="OBS's viewers: nothing new; all others: nothing", says=r"OBS did not", healed=healed, patience_s=90.0,
+            hears="OBS's viewers: nothing new; all others: nothing", says=r"OBS did not", healed=healed,
+            patience_s=90.0,
         )  # fmt: skip
     finally:
         os.kill(pid, signal.SIGCONT)
