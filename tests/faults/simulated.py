@@ -274,6 +274,9 @@ class Soak:
             await asyncio.sleep(10.0)
         await self._kill_conductor()
         await asyncio.sleep(self._rng.uniform(*DOWN_S))
+        # As systemd does: again and again, while somebody spoils the setlist.
+        while self._path.read_text() == BROKEN:
+            await asyncio.sleep(5.0)
         self.result.conductors += 1
         self._conduct()
 
