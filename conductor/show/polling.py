@@ -236,7 +236,7 @@ class Polls:
 
     def _tell(self, text: str) -> None:
         self._chronicle.say(text)
-        self._chronicle.log("poll", detail=text)
+        self._chronicle.log("poll", detail=text.removeprefix("poll "))
 
     def _say(self, text: str) -> None:
         for room in self.rooms:

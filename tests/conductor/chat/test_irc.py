@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from conductor.chat import irc
 from conductor.chat.irc import MOST_WAITING, Irc
@@ -203,3 +211,42 @@ async def test_noise_of_a_server_ends_in_nothing_but_another_try() -> None:
         await until(lambda: listener.said)
         server.say(b":tmi.twitch.tv RECONNECT")
         await until(lambda: len(server.heard) > 1 and listener.irc.there)
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Return the files of a certificate that vouches for itself, as localhost, and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    files = folder / "cert.pem", folder / "key.pem"
+    files[0].write_bytes(made.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+async def test_an_encrypted_server_is_read_where_it_is_vouched_for_and_given_no_token_where_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAT_TOKEN", TOKEN)
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server = Server()
+    async with await asyncio.start_server(server.talk, "localhost", 0, ssl=context) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        plan = TwitchPlan("#music", "localhost", port, True, "conductor", KeySource(env="CHAT_TOKEN"))
+        async with Listener(plan) as listener:
+            await until(lambda: listener.news)
+            assert "certificate" in listener.news[0][0].lower()
+        assert server.heard == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+        async with Listener(plan) as listener:
+            await until(lambda: listener.irc.there)
+        assert f"PASS oauth:{TOKEN}" in server.heard[-1]
