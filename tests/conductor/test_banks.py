@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conductor.cues.following import draw
 from conductor.errors import SetlistError
+from conductor.radio.drawing import draw
 from conductor.setlist import Cue, Setlist, load_setlist
 from conductor.show.take import bed
 from conductor.wire import Load, decode, encode

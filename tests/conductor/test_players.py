@@ -10,8 +10,8 @@ import soundfile
 
 from conductor import wire
 from conductor.cli import main
-from conductor.cues.following import draw
 from conductor.errors import SetlistError
+from conductor.radio.drawing import draw
 from conductor.setlist import Cue, Setlist, load_setlist
 from conductor.show.crew import commands_of
 from conductor.show.stage import RunFolder, ShowOptions
