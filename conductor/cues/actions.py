@@ -6,17 +6,25 @@ from dataclasses import dataclass
 
 from conductor.cues.slot import Changing, Join
 from conductor.cues.wish import Wish
+from conductor.pace.effort import Effort
 from conductor.setlist import Cue
 
 
 @dataclass(frozen=True, slots=True)
 class StartComposing:
-    """Ask the composer for a cue's piece; `after`: where it goes on from (the second is still to be found)."""
+    """Ask the composer for a cue's piece.
+
+    Attributes:
+        seed: of this attempt.
+        after: where it goes on from (the second is still to be found).
+        effort: what is done for it; None: all that the cue asks for.
+    """
 
     cue: Cue
     order: int
     seed: int
     after: Join | None = None
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +37,12 @@ class StopComposing:
 
 @dataclass(frozen=True, slots=True)
 class Borrow:
-    """Find a piece in the library; answered by Took or Missed."""
+    """Find a piece in the library; answered by Took or Missed; `pressed`: one that is not to come anyway."""
 
     cue: Cue
     order: int
     reason: str
+    pressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

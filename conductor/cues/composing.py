@@ -6,6 +6,7 @@ from conductor.cues.actions import Borrow, Keep, Recall, StartComposing, StopCom
 from conductor.cues.changing import before
 from conductor.cues.draft import Draft
 from conductor.cues.events import Composing, Kept, Missed, Progressed, Took
+from conductor.cues.pacing import borrow, choice, learn
 from conductor.cues.slot import AWAITED, Join, Phase, Slot
 from conductor.setlist.values import MAX_SEED
 
@@ -32,7 +33,8 @@ def heard(draft: Draft, event: Composing) -> None:
     match event:
         case Progressed(fraction=fraction):
             draft.move(slot, fraction=max(slot.fraction, min(1.0, fraction)), moved_s=draft.now_s)
-        case Took(notes=notes, duration_s=duration_s, reason=reason, joins=joins):
+        case Took(notes=notes, duration_s=duration_s, reason=reason, joins=joins, composing_s=composing_s):
+            learn(draft, slot, composing_s)
             if notes < 1 or not MIN_PIECE_S <= duration_s < float("inf"):
                 miss(draft, slot, "the piece came back empty", retryable=True)
                 return
@@ -40,7 +42,9 @@ def heard(draft: Draft, event: Composing) -> None:
             # What is recalled still goes on from what it went on from.
             joins = slot.joins if slot.phase is Phase.RECALLING else joins
             slot = draft.move(slot, phase=Phase.CHECKED, number=number, fraction=1.0, joins=joins)
-            draft.move(slot, duration_s=duration_s, reason=reason)
+            # Why less was done for it than was asked for stays to be read.
+            reason = reason or (slot.reason if slot.effort else "")
+            draft.move(slot, duration_s=duration_s, reason=reason, borrowing=False, pressed=False)
             draft.change(next_number=number + 1)
             draft.do(Keep(slot.cue.id, number))
         case Missed(reason=reason, retryable=retryable):
@@ -52,12 +56,19 @@ def kept(draft: Draft, event: Kept) -> None:
     slot = draft.state.find(event.cue_id)
     if slot and slot.phase is Phase.CHECKED and slot.number == event.number:
         draft.move(slot, phase=Phase.READY, piece=event.piece, takes=event.takes or slot.takes)
+        if slot.effort:
+            # It can stand in another time.
+            draft.change(bare=False)
 
 
 def miss(draft: Draft, slot: Slot, reason: str, *, retryable: bool) -> None:
     """Compose what the library has lost; try another seed, then any piece of the library, then give up."""
     if slot.phase is Phase.RECALLING:
         draft.move(slot, phase=Phase.PLANNED, piece=None, takes=(), joins=None, reason=reason)
+    elif slot.pressed:
+        # Nothing is there to stand in: it is composed all the same, and late.
+        draft.move(slot, phase=Phase.PLANNED, borrowing=False, pressed=False, fraction=0.0, reason=reason)
+        draft.change(bare=True)
     elif slot.borrowing and slot.attempt <= RETRIES:
         # It was to stand in for what took too long, and there is none: that is composed after all.
         draft.move(slot, phase=Phase.PLANNED, borrowing=False, fraction=0.0, reason=reason)
@@ -110,9 +121,16 @@ def compose(draft: Draft) -> None:
     for slot in (*near, *(s for s in far if s.voted)):
         # Who comes next waits for no vote.
         if slot.phase is Phase.PLANNED and not (slot.asking and slot is not near[0]):
+            chosen = choice(draft, slot)
+            if chosen.effort is None:
+                borrow(draft, slot, chosen.reason)
+                return
             earlier = before(state, slot)
             after = Join(earlier.cue.id, 0.0, earlier.revision) if earlier else None
             order = draft.order()
-            draft.move(slot, phase=Phase.COMPOSING, order=order, fraction=0.0, moved_s=draft.now_s)
-            draft.do(StartComposing(slot.cue, order, attempt_seed(slot.cue.seed, slot.attempt), after))
+            now_s, reason = draft.now_s, chosen.reason or (slot.reason if slot.attempt else "")
+            slot = draft.move(slot, phase=Phase.COMPOSING, order=order, fraction=0.0, effort=chosen.effort)
+            draft.move(slot, moved_s=now_s, asked_s=now_s, reason=reason)
+            seed = attempt_seed(slot.cue.seed, slot.attempt)
+            draft.do(StartComposing(slot.cue, order, seed, after, chosen.effort))
             return

@@ -31,9 +31,13 @@ class PlayerUp:
 
     Attributes:
         playing: the piece it plays, where it outlived an earlier conductor; else 0.
+        position_s: second of that piece.
+        new: whether it has just begun: nobody had it before.
     """
 
     playing: int = 0
+    position_s: float = 0.0
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,15 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """A piece for a cue is there (composed, or found in the library); `joins`: it goes on from another."""
+    """A piece for a cue is there.
+
+    Attributes:
+        duration_s: of the music.
+        notes: how many.
+        reason: why it stands in.
+        joins: it goes on from another.
+        composing_s: how long composing it took; 0: it was found in the library.
+    """
 
     cue_id: str
     order: int
@@ -60,6 +72,7 @@ class Took:
     notes: int
     reason: str = ""
     joins: Join | None = None
+    composing_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from conductor.cues.actions import FadeNow, Forget, Give, Play
 from conductor.cues.changing import said
 from conductor.cues.draft import Draft
+from conductor.cues.events import PlayerUp
 from conductor.cues.slot import OVER, PLAYABLE, Phase, Slot
 
 GO_FADE_S = 0.8
@@ -15,16 +16,22 @@ REFIRE_S = 5.0
 MISFIRES = 2
 
 
-def player(draft: Draft, *, up: bool, playing: int) -> None:
-    """Note that the player came or went, and what it plays."""
+def player(draft: Draft, came: PlayerUp | None) -> None:
+    """Note that the player came, and what it plays; or went (None)."""
+    up, playing = came is not None, came.playing if came else 0
+    resume_s = draft.state.resume_s if came and came.new else None
     starting = draft.state.numbered(draft.state.fired)
     draft.change(player=up, queue=None, fired=0, returning=0)
     if starting and not up:
         # It may have been too much for the player, and would be again.
         _misfired(draft, starting)
     live = draft.state.live
-    if live and (not playing or live.number != playing):
+    if came:
+        draft.change(resume_s=None)
+    if live and (not playing or live.number != playing) and resume_s is None:
         air(draft, live, "cut short: the player was restarted")
+    elif live and came and playing:
+        draft.change(began_s=draft.now_s - came.position_s)
     if not up:
         # What has been is not worth loading again.
         over = {s.cue.id for s in draft.state.slots if s.phase in OVER}
@@ -33,8 +40,13 @@ def player(draft: Draft, *, up: bool, playing: int) -> None:
                 draft.move(slot, number=0)
         draft.change(kept=0)
         return
+    if resume_s is not None and (live := draft.state.live):
+        come_again(draft, draft.move(live, from_s=resume_s))
     draft.do(Give(tuple(s.cue.id for s in draft.state.upcoming if s.number)))
     draft.change(idle_s=None if draft.state.live else draft.now_s)
+    if resume_s is not None and live and not draft.state.held:
+        # It was on air already: no GO is asked for again.
+        fire(draft, draft.state.upcoming[0])
 
 
 def air(draft: Draft, slot: Slot, reason: str = "") -> Slot:
@@ -78,7 +90,7 @@ def began(draft: Draft, number: int) -> None:
         return
     # Skipped, or faded, while the player was already starting it: it ends as it begins.
     ends = slot.phase is Phase.SKIPPED or slot.fading
-    live = draft.state.live
+    live, from_s = draft.state.live, slot.from_s
     slot = draft.move(slot, phase=Phase.LIVE, fading=ends, from_s=0.0)
     if live and live.number == draft.state.returning:
         come_again(draft, live)
@@ -92,7 +104,7 @@ def began(draft: Draft, number: int) -> None:
         queue, cuts = queue[place:], said(cuts[place:])
     fired = 0 if draft.state.fired == number else draft.state.fired
     panicked = draft.state.panicked and ends
-    draft.change(idle_s=None, began_s=draft.now_s, queue=queue, cuts=cuts, fired=fired, panicked=panicked)
+    draft.change(idle_s=None, began_s=draft.now_s - from_s, queue=queue, cuts=cuts, fired=fired, panicked=panicked)
     # What is over or live stays before what is to come.
     draft.change(slots=(*draft.state.past, *draft.state.upcoming))
 

@@ -35,6 +35,7 @@ from conductor.cues.events import (
 from conductor.cues.following import settle
 from conductor.cues.ladder import starved, unheard
 from conductor.cues.operating import obey
+from conductor.cues.pacing import watch_pace
 from conductor.cues.playing import began, finished, player, watch_playing
 from conductor.cues.state import State
 from conductor.cues.voting import promote, voted
@@ -57,13 +58,14 @@ def step(state: State, event: Event, now_s: float) -> tuple[State, tuple[Action,
             if wall_s is not None:
                 tell_time(draft, wall_s)
             watch_composing(draft)
+            watch_pace(draft)
             watch_playing(draft)
         case ComposerUp() | ComposerLost():
             composer(draft, up=isinstance(event, ComposerUp))
-        case PlayerUp(playing):
-            player(draft, up=True, playing=playing)
+        case PlayerUp():
+            player(draft, event)
         case PlayerLost():
-            player(draft, up=False, playing=0)
+            player(draft, None)
         case Progressed() | Took() | Missed():
             heard(draft, event)
         case Kept():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from conductor.cues.wish import Wish
+from conductor.pace.effort import Effort
 from conductor.setlist import Cue
 
 
@@ -95,7 +96,9 @@ class Slot:
         number: the player's number of its piece; 0 while the player has none.
         order: of the request to composer or library that is, or was, answered.
         attempt: 0, then 1, 2 for each new seed after a failure.
-        borrowing: whether a piece of the library is to stand in.
+        borrowing: whether a piece of the library is to stand in; pressed: for want of time.
+        effort: what is done for its piece, or was; None: nothing yet.
+        asked_s: monotonic time at which the composer was asked.
         fraction: how far composing is, 0 to 1.
         moved_s: monotonic time of the last sign of life of who owes an answer.
         duration_s: of the composed piece.
@@ -121,6 +124,9 @@ class Slot:
     order: int = 0
     attempt: int = 0
     borrowing: bool = False
+    pressed: bool = False
+    effort: Effort | None = None
+    asked_s: float = 0.0
     fraction: float = 0.0
     moved_s: float = 0.0
     duration_s: float = 0.0

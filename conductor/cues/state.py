@@ -5,10 +5,11 @@ Values only; `conductor.cues.rules` holds the rules that lead from one to the ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from conductor.cues.slot import OVER, Candidate, Join, Phase, Slot
 from conductor.errors import ConductorError
+from conductor.pace.learning import Pace
 from conductor.setlist import Cue, Endless, Setlist
 
 
@@ -94,6 +95,9 @@ class State:
             request, of a change.
         composer, player: whether they are there.
         lead_s: how far ahead of the playhead a change begins.
+        pace: how long composing takes, as it went so far.
+        bare: whether the library had nothing to stand in when it was asked last.
+        resume_s: second at which the live piece goes on if its player is new; None: it does not.
         over: whether the end was told.
         undo, redo: plans to go back to, and forth; the latest last.
     """
@@ -126,6 +130,9 @@ class State:
     composer: bool = False
     player: bool = False
     lead_s: float = 2.0
+    pace: Pace = field(default=Pace())
+    bare: bool = False
+    resume_s: float | None = None
     over: bool = False
     undo: tuple[Plan, ...] = ()
     redo: tuple[Plan, ...] = ()

@@ -16,6 +16,7 @@ from conductor import wire
 from conductor.clock import Clock
 from conductor.errors import LibraryError
 from conductor.library import Library
+from conductor.pace.effort import Effort
 from conductor.setlist import Cue
 from conductor.show.chronicle import Chronicle
 from conductor.show.recalling import caption_for, found_piece, read_kept
@@ -64,13 +65,15 @@ class Commissions:
         self._latest: dict[str, int] = {}
         self._others: dict[str, wire.Composed] = {}
 
-    def order(self, cue: Cue, order: int, seed: int, after: c.Join | None = None) -> None:
-        """Ask the composer for a piece, or for one that goes on from the end of another."""
+    def order(self, cue: Cue, order: int, seed: int, after: c.Join | None = None, effort: Effort | None = None) -> None:
+        """Ask the composer for a piece, or for one that goes on from the end of another, with so much effort."""
         # The process id keeps the answers to an earlier conductor's requests apart.
         request_id = f"{os.getpid()}-{next(self._ids)}"
         prompt, joins = cue.prompt(seed), None
         if after and (before := self.takes.get(after.cue_id)):
             prompt, joins = _going_on(prompt, cue, before, after)
+        if effort is not None:
+            prompt = replace(prompt, candidates=effort.candidates, context=effort.context or None)
         self._requests[request_id] = (cue, order, joins)
         self._latest[cue.id] = order
         name = f"{self._clock.wall():%Y%m%d-%H%M%S}-{slug(cue.id, 'cue')}-{order}"
@@ -114,7 +117,8 @@ class Commissions:
                 if not joins:
                     self._others[cue.id] = message
                 self.takes[cue.id] = take
-                self._emit(c.Took(cue.id, order, take.duration_s, len(take.notes), joins=joins))
+                seconds = message.seconds
+                self._emit(c.Took(cue.id, order, take.duration_s, len(take.notes), joins=joins, composing_s=seconds))
         self._requests.pop(message.request_id, None)
 
     def _take(self, cue: Cue, message: wire.Composed) -> Take:
@@ -151,7 +155,7 @@ class Commissions:
         came_from = {"cue": joins.cue_id, "at_s": joins.at_s}
         return replace(own, provenance={**take.provenance, "goes_on_from": came_from})
 
-    async def borrow(self, cue: Cue, order: int, reason: str, coming: Iterable[str]) -> None:
+    async def borrow(self, cue: Cue, order: int, reason: str, coming: Iterable[str], *, pressed: bool = False) -> None:
         """Let a piece of the library stand in for what could not be composed.
 
         Args:
@@ -159,8 +163,10 @@ class Commissions:
             order: of the request, for the answer.
             reason: why it is missing.
             coming: cues whose pieces are still to be played; these are taken only for want of others.
+            pressed: they are not taken at all: there is still time to compose, if too little.
         """
-        self._chronicle.warn(f"{cue.name} could not be composed: {reason}")
+        trouble = "is not composed" if pressed else "could not be composed"
+        self._chronicle.warn(f"{cue.name} {trouble}: {reason}")
         self._latest[cue.id] = order
         planned = {take.midi for cue_id in coming if (take := self.takes.get(cue_id))}
         try:
@@ -169,6 +175,8 @@ class Commissions:
             kept = []
             self._chronicle.warn(str(error))
         kept = self._repeats.ordered(kept) if self._repeats else kept
+        if pressed:
+            kept = [piece for piece in kept if piece.midi.resolve() not in planned]
         for piece in sorted(kept, key=lambda piece: piece.midi.resolve() in planned):
             try:
                 take = await asyncio.to_thread(read_kept, piece, cue)

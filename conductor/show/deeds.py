@@ -48,17 +48,20 @@ class Deeds:
         if self._lifetime.ending.is_set() and isinstance(action, c.Play | c.QueueUp):
             return
         match action:
-            case c.StartComposing(cue, order, seed, after):
-                self._commissions.order(cue, order, seed, after)
+            case c.StartComposing(cue, order, seed, after, effort):
+                self._commissions.order(cue, order, seed, after, effort)
             case c.StartChange():
                 self._revisions.order(action)
             case c.StopChange(cue_id, change_id):
                 self._revisions.cancel(cue_id, change_id)
             case c.StopComposing(cue_id, order):
                 self._commissions.cancel(cue_id, order)
-            case c.Borrow(cue, order, reason):
-                coming = [slot.cue.id for slot in self._state().upcoming]
-                self._lifetime.spawn(self._commissions.borrow(cue, order, reason, coming))
+            case c.Borrow(cue, order, reason, pressed):
+                state = self._state()
+                # Pressed, what is on air would come twice in a row.
+                near = (*state.upcoming, *((state.live,) if state.live and pressed else ()))
+                coming = [slot.cue.id for slot in near]
+                self._lifetime.spawn(self._commissions.borrow(cue, order, reason, coming, pressed=pressed))
             case c.Recall(cue, order, piece):
                 self._lifetime.spawn(self._commissions.recall(cue, order, piece))
             case c.Keep(cue_id, number):

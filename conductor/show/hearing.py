@@ -75,9 +75,9 @@ class Hearing:
             case wire.Ended(number, sample):
                 if number != BED:
                     self._emit(c.Finished(number), sample=sample)
-            case wire.Levels(number=number) if self._player_asked:
+            case wire.Levels(number=number, position_s=position_s) if self._player_asked:
                 self._player_asked = False
-                self._emit(c.PlayerUp(number))
+                self._emit(c.PlayerUp(number, position_s))
                 self._chronicle.first_sound()
             case wire.FeedStatus() | wire.Levels():
                 self._on_air.hear(message)

@@ -58,7 +58,7 @@ class Vigil:
     def player_came(self) -> None:
         """Note that there is a new player: it is given pieces once it is heard."""
         if self._fast:
-            self._emit(c.PlayerUp())
+            self._emit(c.PlayerUp(new=True))
         else:
             self._came_s = self._clock.monotonic_s()
             self._let_in(self._came_s)
@@ -101,7 +101,7 @@ class Vigil:
         unheard = status is not None and (status.slate or status.emergency)
         if not unheard or now_s - self._came_s > RETURN_S:
             self._came_s = None
-            self._emit(c.PlayerUp())
+            self._emit(c.PlayerUp(new=True))
 
     def _tell_gaps(self, now_s: float) -> None:
         """Write down when the audience ceases to hear the player, and when it hears it again."""

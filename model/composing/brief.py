@@ -95,5 +95,6 @@ def brief(prompt: Prompt, habits: Habits) -> Brief:
         # Around given notes it is for them to close.
         closes=given is None,
         telling=telling,
+        context=prompt.context,
     )
     return Brief(prompt, settings, opening, given)

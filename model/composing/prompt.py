@@ -18,6 +18,7 @@ from model.language.vocabulary import KEYS, OWN_STYLES, PITCH_CLASSES, STYLES
 
 SHORTEST_S, LONGEST_S = 5.0, 1800.0
 MOST_CANDIDATES = 32
+SHORTEST_CONTEXT = 128
 MOST_INSTRUMENTS = 10
 SILENCE_S = (0.5, 30.0)
 _FLATS = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#", "Cb": "B", "Fb": "E", "E#": "F", "B#": "C"}
@@ -48,6 +49,7 @@ class Prompt:
         continue_from: path of a MIDI file whose music up to `at_s` stays as it is; the rest is composed.
         at_s: where the rest begins.
         given: path of a MIDI file all of whose notes stay as they are; other notes are composed to them.
+        context: tokens it looks back over, 128 and up; None: as many as the model was made for.
         voices: how many notes sound together where notes are given, these counted; None: as many as come.
         title: for people.
     """
@@ -73,6 +75,7 @@ class Prompt:
     at_s: float | None = None
     given: str | None = None
     voices: int | None = None
+    context: int | None = None
     title: str = ""
 
     @classmethod
@@ -183,6 +186,8 @@ class Prompt:
             )
         if self.voices is not None and (self.given is None or not 2 <= self.voices <= 16):
             raise PromptError(f"{self.voices} voices; there can be 2 to 16, and only where notes are given")
+        if self.context is not None and self.context < SHORTEST_CONTEXT:
+            raise PromptError(f"a context of {self.context} tokens; it can be {SHORTEST_CONTEXT} and up")
         for path in (self.continue_from, self.given):
             if path is not None and not Path(path).is_file():
                 raise PromptError(f"{path}: no such file; give the path of a MIDI file")

@@ -195,7 +195,11 @@ class Sampler:
 
     def rows(self, settings: Settings, group: Sequence[Candidate]) -> Rows:
         """Return what is read of some candidates from now on."""
-        return Rows(self.read_by, self.context, settings, group)
+        return Rows(self.read_by, self.looking_back(settings), settings, group)
+
+    def looking_back(self, settings: Settings) -> int:
+        """Return how many tokens are looked back over."""
+        return min(self.context, settings.context or self.context)
 
     def _by_groups(self, everyone: Sequence[Candidate], work: Callable[[list[Candidate]], None]) -> None:
         groups = [list(everyone[n :: self.threads]) for n in range(min(self.threads, len(everyone)))]
@@ -240,7 +244,7 @@ class _Growth:
             raise
 
     def _grow(self, growing: list[Candidate]) -> None:
-        rows = self.sampler.rows(self.settings, growing)
+        rows, context = self.sampler.rows(self.settings, growing), self.sampler.looking_back(self.settings)
         steps = 0
         while True:
             self.watch.check()
@@ -258,7 +262,7 @@ class _Growth:
             if len(alive) < len(growing):
                 growing = [growing[n] for n in alive]
                 rows.keep(alive)
-            if rows.length + 1 > self.sampler.context:
+            if rows.length + 1 > context:
                 rows = self.sampler.rows(self.settings, growing)
             else:
                 rows.read_on()

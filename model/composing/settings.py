@@ -31,6 +31,7 @@ class Settings:
         key, density, energy: see `model.composing.controls`.
         silence_s: the longest silence.
         closes: whether the piece ends on a last chord.
+        context: tokens it looks back over at most; None: as many as the model was made for.
         telling: given notes, told to every candidate; None: there are none.
     """
 
@@ -54,6 +55,7 @@ class Settings:
     silence_s: float = 2.0
     closes: bool = False
     telling: Telling | None = None
+    context: int | None = None
 
     def shares(self, tick: int) -> dict[str | None, float]:
         """Return the styles in force at a time and their shares."""
