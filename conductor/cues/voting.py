@@ -12,8 +12,6 @@ from conductor.cues.drawing import draw_one
 from conductor.cues.events import Voted
 from conductor.cues.slot import PLAYABLE, Phase, Slot
 
-CHOSEN = "chosen by the audience"
-
 
 def voted(draft: Draft, event: Voted) -> None:
     """Draw a piece of the style that won, or let a cue that asked be of it."""

@@ -143,10 +143,21 @@ class Polls:
         if self._votes:
             votes, self._votes = self._votes, {}
             self._step(p.Voted(votes))
+        if self.poll and not self._stands(state, self.poll):
+            self._tell(f"poll {self.poll.number} is called off: what it is about is gone")
+            self._say("The poll is called off.")
+            self._step(p.Dropped())
         self._step(self._moment(state, live))
         if self._unshown and self._clock.monotonic_s() - self._shown_s >= SHOWN_EVERY_S:
             self._show()
             self._notify()
+
+    def _stands(self, state: c.State, poll: p.Poll) -> bool:
+        """Return whether what a poll is about can still be taken up."""
+        slot = state.find(poll.cue_id) if poll.cue_id else None
+        if poll.cue_id:
+            return slot is not None and slot in state.open
+        return self._drawn_from() is not None
 
     def _drawn_from(self) -> Any:
         state = self._state()

@@ -123,6 +123,17 @@ def test_nothing_is_asked_that_could_not_be_taken_up(state: dict[str, Any]) -> N
     assert audience.show.polls.poll is None
 
 
+def test_a_poll_about_what_is_gone_is_called_off() -> None:
+    audience = Audience()
+    show = audience.show
+    show.pass_time(0.2)
+    audience.hear("ann", "1")
+    show.state = replace(show.state, endless_on=False)
+    show.pass_time(1.0)
+    assert (show.polls.poll, show.events, show.shown[-1]) == (None, [], wire.Ballot())
+    assert audience.said[-1] == "The poll is called off."
+
+
 def test_nothing_is_asked_where_nobody_is_heard() -> None:
     audience = Audience()
     audience.chat.irc.there = False
