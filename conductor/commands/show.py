@@ -108,6 +108,11 @@ def summary(setlist: Setlist) -> str:
         whole = sum(weight for _, weight in endless.styles)
         shares = ", ".join(f"{style} {weight / whole:.0%}" for style, weight in endless.styles)
         lines.append(f"then without end: {shares}; {minutes(endless.duration_s)} each")
+        joins = ", ".join(kind for kind, _ in endless.radio.joins)
+        parts = ", ".join(map(str, endless.radio.dayparts)) or "none"
+        again_s = endless.radio.repeat_after_s
+        again = f"again after {minutes(again_s)} at the earliest" if again_s else "again at any time"
+        lines.append(f"  joined by {joins}; parts of the day: {parts}; a piece comes {again}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ from conductor.cues.actions import FadeNow, QueueUp
 from conductor.cues.changing import change
 from conductor.cues.draft import Draft
 from conductor.cues.editing import coming, edit
-from conductor.cues.following import GAP_S
 from conductor.cues.playing import SKIP_FADE_S, fire
 from conductor.cues.slot import PLAYABLE, Phase, Slot
 from conductor.cues.state import RefusalError, Started
@@ -25,6 +24,7 @@ from conductor.cues.verbs import (
     Undo,
     Verb,
 )
+from conductor.radio.drawing import GAP_S
 
 # A second press of GO within this time is a slip of the finger.
 GO_LOCKOUT_S = 0.5
