@@ -252,7 +252,7 @@ def main() -> int:
     parser.add_argument("--checkpoint", type=Path, default=SHIPPED, help="weights to compose with")
     parser.add_argument("--threads", type=int, default=1, help="processor cores to use")
     args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s composer %(levelname)s %(message)s")
     torch.set_num_threads(max(1, args.threads))
     try:
         composer = Composer(args.checkpoint)
