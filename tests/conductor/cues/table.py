@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from conductor import cues as c
 from conductor.setlist import Cue
 from tests.conductor.cues.stage import Stage, ready, stage
 
-PAGE = Path(__file__).parents[3] / "docs" / "operator.md"
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "operator.md"
 BEGIN, END = "<!-- table: verbs -->\n", "<!-- end of table -->\n"
 # The cue that is spoken of.
 ID = "c2"
@@ -25,6 +27,14 @@ def _planned() -> Stage:
 def _composing() -> Stage:
     s = stage("hold", "hold", ahead=2)
     s.compose()
+    return s
+
+
+def _checked() -> Stage:
+    s = _composing()
+    request = s.asked.popleft()
+    # The player has not been given it yet.
+    s.state, _ = c.step(s.state, c.Took(ID, request.order, 60.0, 10), s.now_s)
     return s
 
 
@@ -83,6 +93,7 @@ STATES: dict[str, Callable[[], Stage]] = {
     "planned": _planned,
     "composing": _composing,
     "recalling": _recalling,
+    "checked": _checked,
     "ready": _ready,
     "armed": _armed,
     "starting": _starting,
@@ -204,11 +215,41 @@ def table(states: dict[str, Callable[[], Stage]], verbs: dict[str, c.Verb], head
     return lines
 
 
+def _templates(node: ast.expr, tree: ast.Module) -> list[str]:
+    """Return a text as it is written down, with ... for what differs from time to time; each of two it may be."""
+    match node:
+        case ast.Constant(value=str(words)):
+            return [words]
+        case ast.JoinedStr(values=parts):
+            return ["".join(str(part.value) if isinstance(part, ast.Constant) else "..." for part in parts)]
+        case ast.IfExp(body=one, orelse=other):
+            return [*_templates(one, tree), *_templates(other, tree)]
+        case ast.Name(id=name):
+            given = [n for n in ast.walk(tree) if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]
+            return [text for each in given for text in _templates(each.value, tree)]
+    raise AssertionError(f"line {node.lineno}: a reason that nobody can look up: {ast.unparse(node)}")
+
+
+def refusals() -> dict[str, set[str]]:
+    """Return every reason for which the rules refuse something, and the rooms that give it."""
+    found: dict[str, set[str]] = {}
+    conductor = ROOT / "conductor"
+    for path in [*(conductor / "cues").glob("*.py"), conductor / "operating" / "vocabulary.py"]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "RefusalError":
+                for reason in _templates(node.args[0], tree):
+                    found.setdefault(reason, set()).add(path.stem)
+    return found
+
+
 def text() -> str:
-    """Return both tables."""
+    """Return the tables."""
     of_cue = table(STATES, OF_A_CUE, "Cue 2 is")
     of_show = table(SHOWS, OF_THE_SHOW, "The show is")
-    return "\n".join([*of_cue, "", *of_show]) + "\n"
+    reasons = ["| Refused, with 409, as | by the rules of |", "| --- | --- |"]
+    reasons += [f"| *{reason}* | {', '.join(sorted(rooms))} |" for reason, rooms in sorted(refusals().items())]
+    return "\n".join([*of_cue, "", *of_show, "", *reasons]) + "\n"
 
 
 def main() -> None:

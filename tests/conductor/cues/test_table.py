@@ -19,6 +19,10 @@ def test_each_column_is_the_state_that_its_head_says(name: str) -> None:
         assert slot.phase is Phase(name)
 
 
+def test_there_is_a_column_for_every_state() -> None:
+    assert {*table.STATES} == {*map(str, Phase), "starting"}
+
+
 def test_every_verb_has_a_row_and_a_part_of_the_page() -> None:
     page = table.PAGE.read_text(encoding="utf-8")
     rows = {name.split()[0] for name in (*table.OF_A_CUE, *table.OF_THE_SHOW)}
