@@ -71,6 +71,8 @@ class House:
         self.show = Staged(folder / "a", *line, setlist=setlist, env={"FAULTS": str(self.faults), **(env or {})})
         try:
             self.show.on_air(120.0)
+            # Known from its children, of which the next conductor has none.
+            assert self.show.run.is_dir()
             self.ear = Ear(self.nut)
             # The first piece, not the bed.
             wait_for(lambda: self.says("live  ") and self.ear.peak_db() > -60, "music", 90.0)
