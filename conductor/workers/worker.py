@@ -196,11 +196,10 @@ class Worker:
                 link.send(wire.Ping(number))
                 self.memory_mb = resident_mb(self.pid)
                 health.weigh(self.memory_mb)
-            if why := health.look(now_s):
-                await self.renew(why)
-                return
-            if health.heavy and self._calm():
-                await self.renew(health.heavy, gently=True)
+            why = health.look(now_s)
+            if why or (health.heavy and self._calm()):
+                # What is only too heavy can still finish what it does.
+                await self.renew(why or health.heavy, gently=bool(health.heavy))
                 return
 
     async def renew(self, why: str, *, gently: bool = False) -> None:
