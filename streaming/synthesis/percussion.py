@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from streaming.patches import KIT
 from streaming.patches.recipe import DrumPart, DrumSound
+from streaming.synthesis.strings import ringing
 from streaming.synthesis.wavetables import Sound, Table
 from streaming.timeline import SAMPLE_RATE
 
@@ -105,9 +106,10 @@ def _noise(rng: np.random.Generator, length: int, low_hz: float, high_hz: float)
 def _metal(rng: np.random.Generator, t: Array, low_hz: float, high_hz: float, modes: int, decay_s: float) -> Array:
     """Return many inharmonic modes of a plate, the high ones dying first."""
     hz = np.exp(rng.uniform(np.log(low_hz), np.log(high_hz), modes))
-    out = np.zeros((2, len(t)))
-    for f, fall in zip(hz, (1 + hz / 7000.0) / decay_s, strict=True):
-        wave = np.exp(-fall * t) * np.sin(2 * np.pi * f * t + rng.uniform(0, 6.28)) * (2000.0 / f) ** 0.3
-        pan = rng.uniform(0.3, 0.7)
-        out += np.stack([wave * np.sqrt(1 - pan), wave * np.sqrt(pan)])
+    # Of each mode where it begins and where it lies.
+    phase, pan = rng.uniform((0.0, 0.3), (6.28, 0.7), (modes, 2)).T
+    # The real part of this is a sine.
+    begun = -1j * np.exp(1j * phase) * (2000.0 / hz) ** 0.3
+    rates = -(1 + hz / 7000.0) / decay_s + 2j * np.pi * hz
+    out = ringing(len(t), SAMPLE_RATE, rates, begun * np.sqrt([1 - pan, pan]))
     return np.asarray(out / np.sqrt(modes))

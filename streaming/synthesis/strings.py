@@ -44,7 +44,7 @@ def _partials(pitch: float, string: StringSound) -> _Partials:
     return _Partials(at_hz, n, amplitude, np.asarray(fall))
 
 
-def _ring(samples: int, rate: float, rates: NDArray[np.complex128], amplitudes: NDArray[np.complex128]) -> Array:
+def ringing(samples: int, rate: float, rates: NDArray[np.complex128], amplitudes: NDArray[np.complex128]) -> Array:
     """Return the sum of decaying partials, real, one channel per row of amplitudes.
 
     The exponential of a sum is a product: far steps times near steps is one
@@ -90,7 +90,7 @@ class _Strings:
     def sound(self, amplitude: Array, samples: int, rate: float) -> Array:
         used = np.tile(amplitude > 1e-7 * amplitude.max(initial=1e-12), 2)
         weights = self.weights[:, used] * np.tile(amplitude, 2)[used]
-        return _ring(samples, rate, self.rates[used], weights)
+        return ringing(samples, rate, self.rates[used], weights)
 
 
 def struck(pitch: float, string: StringSound, loud: StringSound | None, *, middle: float, seed: int) -> Sound:
