@@ -21,6 +21,7 @@ LOG = logging.getLogger("conductor.show.polling")
 EVERY_S = 0.2
 # The picture is told of other counts so often at most.
 SHOWN_EVERY_S = 0.4
+AGAIN_EVERY_S = 5.0
 # What is not known yet is guessed: composing takes as long as the piece lasts; and some to spare.
 _SPARE, _SPARE_S = 1.3, 5.0
 UNKNOWN_RATE = 1.0
@@ -148,9 +149,13 @@ class Polls:
             self._say("The poll is called off.")
             self._step(p.Dropped())
         self._step(self._moment(state, live))
-        if self._unshown and self._clock.monotonic_s() - self._shown_s >= SHOWN_EVERY_S:
+        waited_s = self._clock.monotonic_s() - self._shown_s
+        if self._unshown and waited_s >= SHOWN_EVERY_S:
             self._show()
             self._notify()
+        elif self.poll and waited_s >= AGAIN_EVERY_S:
+            # A feed that came back was told a time that is over by now.
+            self._show()
 
     def _stands(self, state: c.State, poll: p.Poll) -> bool:
         """Return whether what a poll is about can still be taken up."""

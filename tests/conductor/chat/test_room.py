@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,9 @@ from conductor.chat.poll import Asking, Opened
 from conductor.chat.room import Chat
 from conductor.operating.order import Answer, Order
 from conductor.setlist import Cue, Endless, Setlist
+from conductor.show.crew import Crew
 from conductor.show.polling import Polls
+from conductor.show.take import bed
 
 DRAWN = Endless((("chopin", 1.0), ("jazz", 1.0), ("video_games", 1.0)), seed=4, poll=PollPlan(1, 3, 30.0))
 PLAN = ChatPlan("#music", "127.0.0.1", 6667, False, "conductor", mods=("maria",), blocked=("mallory",))
@@ -216,3 +219,21 @@ def test_a_hundred_thousand_voters_are_bounded() -> None:
     poll = audience.show.polls.poll
     assert poll is not None
     assert poll.counts[0] == 50_000
+
+
+def test_a_feed_that_comes_back_is_told_the_poll_and_one_of_an_earlier_conductor_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew = Crew(
+        tmp_path, lambda name: [name], bed=bed(), on_message=lambda _: None, on_up=lambda _: None,
+        on_down=lambda *_: None,
+    )  # fmt: skip
+    sent: list[wire.Message] = []
+    monkeypatch.setattr(crew, "send", lambda _, message: sent.append(message))
+    crew._up("feed")
+    assert [message for message in sent if isinstance(message, wire.Ballot)] == [wire.Ballot()]
+    ballot = wire.Ballot("The next style?", ["bach", "jazz"], [1, 0], 20.0)
+    crew.ask(ballot)
+    sent.clear()
+    crew._up("feed")
+    assert ballot in sent

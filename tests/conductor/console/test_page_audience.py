@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from tests.conductor.console.browsing import needs_chromium, page_of
@@ -39,6 +40,7 @@ async def test_an_operator_asks_the_audience_and_sees_who_wins(tmp_path: Path) -
             it.show.polls.vote(person, place)
         await expect(panel.locator("li").nth(1)).to_contain_text(f"{second}2")
         await expect(page.locator("#poll-open")).to_be_disabled()
+        assert (await Axe().run(page, context="#poll")).response["violations"] == []
         await page.locator("#poll-close").click()
         await expect(panel.locator("li.won")).to_contain_text(f"{second}2 wins")
         await it.until(lambda: any(slot.cue.style == second and slot.drawn > 2 for slot in it.show.state.slots))
