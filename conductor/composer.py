@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ log = logging.getLogger("composer")
 
 # How often a request that stands still looks whether it may go on.
 STANDSTILL_S = 0.02
+# What is cancelled stops at its next token; whatever has not by then hangs.
+DEAF_S = 20.0
 # A change that somebody waits for comes before what is composed for later, and behind sound and picture.
 LOWLY_NICE = 10
 
@@ -98,6 +101,8 @@ class Desk:
         cancelled: requests that are not wanted any more.
         changes: by piece, the change that is composed; later ones take the place of earlier ones.
         urgent: changes whose first notes are still awaited.
+        at_work: the request that is composed now.
+        deaf_s: since when (monotonic) that is not wanted any more, and goes on all the same.
         lowly: the thread of what has time.
     """
 
@@ -108,6 +113,8 @@ class Desk:
     requests: asyncio.Queue[Compose] = field(default_factory=asyncio.Queue)
     changes: dict[str, Change] = field(default_factory=dict)
     urgent: set[str] = field(default_factory=set)
+    at_work: str = ""
+    deaf_s: float | None = None
     lowly: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, initializer=_step_back))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -116,11 +123,24 @@ class Desk:
         while True:
             request = await self.requests.get()
             if request.request_id not in self.cancelled:
+                self.at_work = request.request_id
                 self.link.send(await self._answer(request))
+                self.at_work, self.deaf_s = "", None
                 # What it took is not needed for minutes, and left to the allocator it would be held for days.
                 await asyncio.get_running_loop().run_in_executor(self.lowly, give_back)
             else:
                 self.link.send(Refused(request.request_id, "composing was cancelled", False))
+
+    def cancel(self, request_id: str) -> None:
+        """Let a request be dropped at its next step."""
+        self.cancelled.add(request_id)
+        if request_id == self.at_work:
+            self.deaf_s = time.monotonic()
+
+    def trouble(self) -> str:
+        """Return why nothing will be composed any more: a request that hangs keeps all others waiting."""
+        deaf = self.deaf_s is not None and time.monotonic() - self.deaf_s > DEAF_S
+        return "it does not stop composing what is not wanted any more" if deaf else ""
 
     def change(self, request: Change) -> None:
         """Begin to compose the rest of a piece anew, beside whatever is composed."""
@@ -219,6 +239,7 @@ async def run(folder: Path, composer: Muse) -> None:
         for desk in current:
             desk.stopped.set()
         desk = Desk(composer, link)
+        link.trouble = desk.trouble
         current[:] = [desk]
         link.send(Hello("composer", os.getpid()))
         worker = asyncio.create_task(desk.work())
@@ -229,7 +250,7 @@ async def run(folder: Path, composer: Muse) -> None:
                 elif isinstance(message, Change):
                     desk.change(message)
                 elif isinstance(message, Cancel):
-                    desk.cancelled.add(message.request_id)
+                    desk.cancel(message.request_id)
                 elif isinstance(message, Quit):
                     finished.set()
                     return
