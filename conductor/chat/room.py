@@ -74,6 +74,7 @@ class Chat:
 
     def hear(self, said: Said) -> None:
         """Act on what somebody said, if it is a command that they may give."""
+        self._show.observed.tally.chatted()
         plan, polls = self._plan, self._show.polls
         if said.who in plan.blocked or said.who == plan.nick.lower():
             return

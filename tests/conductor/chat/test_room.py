@@ -47,6 +47,8 @@ class FakeShow:
         self.events: list[c.Event] = []
         self.orders: list[Order] = []
         self.dispatcher: Any = SimpleNamespace(give=self._give)
+        self.messages = 0
+        self.observed: Any = SimpleNamespace(tally=SimpleNamespace(chatted=self._chatted))
         self.notified = 0
         crew: Any = self.crew
         chronicle: Any = self.chronicle
@@ -63,6 +65,9 @@ class FakeShow:
 
     def _notify(self) -> None:
         self.notified += 1
+
+    def _chatted(self) -> None:
+        self.messages += 1
 
     def _give(self, order: Order) -> Answer:
         self.orders.append(order)
