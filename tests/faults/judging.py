@@ -19,8 +19,8 @@ MOST = {
 # A block of Python's is 16 to 512 bytes: a tenth of a megabyte an hour at most.
 BLOCKS_PER_HOUR = 1000.0
 RSS_MB_PER_HOUR = 1.0
-# A feed that dies is missed until it is back.
-GAP_BLOCKS = 10 * 48_000 // 256
+# A feed that hangs is missed until it is given up, and back.
+GAP_BLOCKS = 16 * 48_000 // 256
 MIB_PER_HOUR = 30.0
 
 
