@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.async_api import expect
@@ -73,8 +74,8 @@ async def test_a_go_that_cannot_be_is_refused_with_its_reason(tmp_path: Path) ->
         await page.keyboard.press("Space")
         await expect(page.locator("#go")).to_have_class("wait no")
         await expect(page.locator("#say")).to_contain_text("GO refused: Dawn is still being composed")
-        await expect(page.locator("#next-line")).to_have_attribute("aria-valuenow", "25")
-        await expect(cue(page, "one").locator(".badge")).to_have_text("◔ 25 %")
+        await expect(page.locator("#next-line")).to_have_attribute("aria-valuenow", re.compile("25|50|75"))
+        await expect(cue(page, "one").locator(".badge")).to_have_text(re.compile("◔ (25|50|75) %"))
 
 
 async def test_what_is_on_air_is_changed_from_the_page(tmp_path: Path) -> None:
