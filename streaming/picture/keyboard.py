@@ -23,8 +23,8 @@ _BLACK_SHIFT = {1: -0.10, 3: 0.10, 6: -0.13, 8: 0.0, 10: 0.13}
 _BLACK_WIDTH = 0.58
 _BLACK_LENGTH = 0.62
 _SHADES = 5
-# A second of dense music at 1280x720 lights some 2 MiB of keys.
-_LIT_BYTES = 6 * MIB
+# What is kept of lit keys: the pixels of so many whole keyboards, 6 MiB at 1280x720.
+_KEPT_LIT, _LEAST_LIT_BYTES = 10, MIB // 2
 _UNSCALED = skia.SamplingOptions()
 
 # Drums play on pads at the left of the keyboard: name, General MIDI keys.
@@ -86,7 +86,9 @@ class Keyboard:
         self._white_index = {pitch: i for i, pitch in enumerate(whites)}
         self._shapes = {pitch: self._shape(pitch) for pitch in range(self.low, self.high + 1)}
         self._lanes: dict[int, Lane] = {}
-        self._lit: Kept[tuple[int, Rgb, int], tuple[skia.Image, int, int]] = Kept(_LIT_BYTES)
+        self._lit: Kept[tuple[int, Rgb, int], tuple[skia.Image, int, int]] = Kept(
+            max(_LEAST_LIT_BYTES, _KEPT_LIT * 4 * width * height)
+        )
         self._paint = skia.Paint()
         self.picture = self._draw()
 

@@ -19,7 +19,8 @@ from streaming.picture.theme import Rgb, ink, mix
 LEAST_LIT_S = 0.09
 DYING_S = 0.22
 _FLASH_S = 0.16
-_BLOOM_BYTES = 8 * MIB
+# For each pixel of the picture: 7 MiB at 1280x720.
+_BLOOM_BYTES = 8
 _UNSCALED = skia.SamplingOptions()
 
 
@@ -77,7 +78,9 @@ class Lamp:
 
     def __init__(self, look: Look, canvas: skia.Canvas) -> None:
         self._look, self._canvas = look, canvas
-        self._blooms: Kept[tuple[Rgb, int, int], skia.Image] = Kept(_BLOOM_BYTES)
+        self._blooms: Kept[tuple[Rgb, int, int], skia.Image] = Kept(
+            max(MIB, _BLOOM_BYTES * look.layout.width * look.layout.height)
+        )
         layout, light = look.layout, look.theme.colours.light
         ends = [skia.Point(0, layout.zone), skia.Point(0, max(layout.playhead, layout.zone + 1))]
         self._heat = skia.Paint(
