@@ -164,7 +164,10 @@ class House:
         Returns:
             The row of the table and what was heard.
         """
-        words = (lambda: self.log.read_text(errors="replace")) if logged else (lambda: self.said)
+
+        def words() -> str:
+            return self.log.read_text(errors="replace") if logged else self.said
+
         mark, began_s, since = len(words()), time.monotonic(), self.ear.now
         harm()
         try:
