@@ -132,11 +132,11 @@ def test_a_new_player_gets_its_pieces_when_it_is_heard_and_not_never(house: Hous
     assert not house.events
     house.heard.feed = STATUS
     house.see(0.3)
-    assert house.events == [c.PlayerUp()]
+    assert house.events == [c.PlayerUp(new=True)]
     house.heard.feed = replace(STATUS, slate=True)
     house.vigil.player_came()
     house.see(RETURN_S + 0.5)
-    assert house.events == [c.PlayerUp(), c.PlayerUp()]
+    assert house.events == [c.PlayerUp(new=True), c.PlayerUp(new=True)]
 
 
 def test_the_bed_where_a_piece_is_awaited_is_an_alarm_and_a_cue_that_waits_for_go_is_none(tmp_path: Path) -> None:
