@@ -123,6 +123,7 @@ def compose(draft: Draft) -> None:
         if slot.phase is Phase.PLANNED and not (slot.asking and slot is not near[0]):
             chosen = choice(draft, slot)
             if chosen.effort is None:
+                draft.change(pace=state.pace.hope())
                 borrow(draft, slot, chosen.reason)
                 return
             earlier = before(state, slot)

@@ -19,8 +19,8 @@ from conductor.pace.learning import Sample
 from conductor.radio.drawing import gap_of
 from model.composing.blend import main_style
 
-# From this part on, what was done says how long the rest will take.
-TELLING = 0.1
+# From this part on, or after so long, what was done says how long the rest will take.
+TELLING, TELLING_S = 0.1, 8.0
 # What is late by this factor is given up at once; else when so little time is left.
 HOPELESS = 1.5
 LAST_S = 12.0
@@ -46,7 +46,7 @@ def due(state: State, now_s: float) -> list[Due]:
         now_s: monotonic time.
     """
     at_s = _free_s(state, now_s)
-    found = []
+    found: list[Due] = []
     for slot in state.upcoming:
         at_s = at_s + gap_of(slot.cue.follow) if found or state.live else at_s
         found.append(Due(slot, at_s))
@@ -124,7 +124,7 @@ def watch_pace(draft: Draft) -> None:
 
 def _rest_s(state: State, slot: Slot, took_s: float) -> float:
     """Return how long it will still take."""
-    if slot.fraction >= TELLING:
+    if slot.fraction >= TELLING or (slot.fraction > 0.0 and took_s >= TELLING_S):
         return took_s * (1.0 - slot.fraction) / slot.fraction
     expected = None
     if slot.effort is not None:

@@ -217,6 +217,15 @@ class Library:
         """Return pieces that may stand in, best first: of the style, chosen once, least aired, longest not heard."""
         return self._kept("WHERE refused = '' ORDER BY style IS NOT ?, take_of IS NOT NULL, aired, id", style)
 
+    def composing_times(self, last: int) -> list[tuple[float, dict[str, Any]]]:
+        """Return how many seconds the latest pieces took to compose, and their provenance, oldest first."""
+        rows = self._run(
+            "SELECT composing_s, provenance FROM pieces WHERE take_of IS NULL AND composing_s > 0"
+            " ORDER BY id DESC LIMIT ?",
+            last,
+        ).fetchall()
+        return [(seconds, json.loads(provenance)) for seconds, provenance in reversed(rows)]
+
     def aired_since(self, at: datetime) -> dict[int, datetime]:
         """Return the pieces that were on air since a time, and when they were last."""
         rows = self._run(

@@ -7,22 +7,27 @@ longer ago counts less, so that a machine that has become slow, or quick again, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conductor.pace.effort import Effort
 
 # Pieces that are remembered.
 REMEMBERED = 96
-# So many pieces alike are enough to leave others out of account.
-ENOUGH = 6
+# Pieces alike that weigh so much together are enough to leave others out of account.
+ENOUGH = 1.2
 # Half as long to twice as long is alike.
 ALIKE = 2.0
-# Of pieces one after another, each counts so much of the next.
-FADES = 0.5 ** (1 / 4)
+# The latest piece weighs 1, each before it so much of the one after it: after some twenty it is forgotten.
+FADES = 0.5 ** (1 / 3)
+# Each time nothing is composed for want of time, it is believed to take so much of what it took.
+HOPE = 0.8
 # The unluckiest of a few is no hundredth part: the fewer, the more is added to it.
 UNSURE = 0.5
+
+# A value, and how much it weighs.
+Weighed = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,10 @@ class Pace:
         """Return it with samples more."""
         return Pace((*self.samples, *samples)[-REMEMBERED:])
 
+    def hope(self) -> Pace:
+        """Return it a little better than it was: who never tries does not learn that composing is quick again."""
+        return Pace(tuple(replace(sample, seconds=max(0.01, sample.seconds * HOPE)) for sample in self.samples))
+
     def expected(self, style: str, duration_s: float, effort: Effort) -> Expected | None:
         """Return how long a piece will take; None: nothing is known.
 
@@ -104,23 +113,26 @@ class Pace:
         """
         if not self.samples:
             return None
-        units = [sample.unit_s for sample in self._alike(style, duration_s, effort)]
+        alike = self._alike(style, duration_s, effort)
         scale = duration_s * effort.cost
-        margin = 1.0 + UNSURE / math.sqrt(len(units))
-        return Expected(_quantile(units, 0.5) * scale, _quantile(units, 0.99) * margin * scale)
+        margin = 1.0 + UNSURE / math.sqrt(len(alike))
+        return Expected(_quantile(alike, 0.5) * scale, _quantile(alike, 0.99) * margin * scale)
 
-    def _alike(self, style: str, duration_s: float, effort: Effort) -> list[Sample]:
-        """Return the samples that say most of a piece, as few as are enough."""
-        alike = list(self.samples)
-        for same in (
-            lambda s: s.effort == effort,
-            lambda s: duration_s / ALIKE <= s.duration_s <= duration_s * ALIKE,
-            lambda s: s.style == style,
-        ):
-            fewer = [sample for sample in alike if same(sample)]
-            alike = fewer if len(fewer) >= ENOUGH else alike
+    def _alike(self, style: str, duration_s: float, effort: Effort) -> list[Weighed]:
+        """Return what says most of a piece, as little as is enough: times for a second of music, and their weights."""
+        alike = [(sample, FADES**age) for age, sample in enumerate(reversed(self.samples))]
+        latest = alike[0]
+        likenesses: tuple[Callable[[Sample], bool], ...] = (
+            lambda sample: sample.effort == effort,
+            lambda sample: duration_s / ALIKE <= sample.duration_s <= duration_s * ALIKE,
+            lambda sample: sample.style == style,
+        )
+        for like in likenesses:
+            fewer = [each for each in alike if like(each[0])]
+            alike = fewer if sum(weight for _, weight in fewer) >= ENOUGH else alike
         # What has happened lately is true of all of them.
-        return alike if alike[-1] is self.samples[-1] else [*alike, self.samples[-1]]
+        alike = alike if alike[0] is latest else [latest, *alike]
+        return [(sample.unit_s, weight) for sample, weight in alike]
 
     @property
     def plain(self) -> list[list[Any]]:
@@ -139,9 +151,9 @@ class Pace:
         return cls().learn(*samples)
 
 
-def _quantile(values: Sequence[float], part: float) -> float:
-    """Return the smallest value that a part of all, by weight, does not exceed; the last value weighs most."""
-    weighed = sorted((value, FADES**age) for age, value in enumerate(reversed(values)))
+def _quantile(values: Sequence[Weighed], part: float) -> float:
+    """Return the smallest value that a part of all, by weight, does not exceed."""
+    weighed = sorted(values)
     left = part * sum(weight for _, weight in weighed)
     for value, weight in weighed:
         left -= weight

@@ -35,6 +35,7 @@ from conductor.show.deeds import Deeds
 from conductor.show.hearing import Hearing
 from conductor.show.lifetime import Lifetime
 from conductor.show.onair import OnAir
+from conductor.show.pace import keep_pace, known_pace
 from conductor.show.polling import Polls
 from conductor.show.repeats import Repeats
 from conductor.show.resume import KEY, restore, save
@@ -140,6 +141,7 @@ class Show:
             lambda: self.state, self.event,
         )  # fmt: skip
         self.dispatcher = Dispatcher(self)
+        self.state = replace(self.state, pace=known_pace(library))
         self._saved: dict[str, Any] = {}
         self._unsaved = False
         self._resume()
@@ -224,6 +226,11 @@ class Show:
             self._save()
             self._notify()
 
+    @property
+    def now_s(self) -> float:
+        """Monotonic time."""
+        return self._clock.monotonic_s()
+
     def _take_up(self, name: str) -> None:
         self.dispatcher.give(Order("reload", who=name, via="file"))
 
@@ -249,6 +256,8 @@ class Show:
         if self.state != before:
             self.revision += outline(self.state) != outline(before)
             self._save()
+            if self.state.pace is not before.pace:
+                keep_pace(self.library, self.state.pace)
             self.on_air.tell(self.state, self.setlist.title)
             self._notify()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from conductor.cues import Phase, Slot
+from conductor.cues import Slot
+from conductor.show.pace import left_s, told_pace
 from conductor.show.show import Show
 from model.instruments import INSTRUMENTS
 from model.language.vocabulary import STYLES
@@ -38,6 +39,7 @@ def snapshot(show: Show) -> dict[str, Any]:
         "workers": {name: {"up": worker.up, "restarts": worker.restarts} for name, worker in show.crew.workers.items()},
         "alarms": dict(show.vigil.alarms),
         "recording": str(show.options.record) if show.options.record else "",
+        "pace": told_pace(state),
         "loudness": dict(zip(("lufs", "dbtp"), show.setlist.loudness, strict=True)),
         "vocabulary": {"styles": list(STYLES), "instruments": [instrument.name for instrument in INSTRUMENTS]},
         "as_run": [asdict(line) for line in show.library.as_run(AS_RUN_SHOWN)],
@@ -64,7 +66,7 @@ def _cue(show: Show, slot: Slot) -> dict[str, Any]:
         "fading": slot.fading,
         "changing": _changing(slot),
         "composing_s": round(take.composing_s, 1) if take else None,
-        "reason": slot.reason if slot.phase is not Phase.COMPOSING or slot.attempt else "",
+        "reason": slot.reason,
         "notes": cue.notes,
         "piece": slot.piece or (take.piece_id if take else None),
         "takes": [{"piece": t.piece, "score": round(t.score, 3), "refused": t.refused} for t in slot.takes],
@@ -98,6 +100,8 @@ def meters(show: Show) -> dict[str, Any]:
         "sample": show.crew.heard.sample,
         "position_s": round(levels.position_s, 1) if levels and levels.number else 0.0,
         "bed": bool(levels and not levels.number),
+        "ahead_s": round(show.observed.ahead_s, 1),
+        "left_s": left_s(show.state, show.now_s),
         "momentary_lufs": round(levels.momentary_lufs, 1) if levels else None,
         "integrated_lufs": round(levels.integrated_lufs, 1) if levels else None,
         "peak_dbtp": round(levels.peak_dbtp, 1) if levels else None,

@@ -14,6 +14,8 @@ function rate(state) {
 
 /** How long the rest of a cue takes to compose; null where nothing was composed yet. */
 export function composing(state, cue) {
+  const known = state.pace;
+  if (known && known.id === cue.id && known.needs_s !== null) return known.needs_s * (1 - cue.fraction);
   const per = rate(state);
   return per === null ? null : per * cue.duration_s * (1 - cue.fraction);
 }
