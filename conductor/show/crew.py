@@ -20,6 +20,8 @@ from streaming.programme.ice import ANYBODY, Watching
 NAMES = ("feed", "player", "composer")
 MIDI_OUT = "midi_out"
 NOWHERE = wire.Publish([])
+# Pieces that a new feed is told of, and more than are ever composed ahead.
+ANNOUNCED = 32
 
 # How a worker is started: its name to its command line.
 Commands = Callable[[str], Sequence[str]]
@@ -150,6 +152,9 @@ class Crew:
     def announce(self, number: int, take: Take) -> None:
         """Let the feed draw a piece that the player has as it is now, and those who play along know its tempo."""
         self._announced[number] = take
+        # What was over when a player died is dropped by nobody.
+        while len(self._announced) > ANNOUNCED:
+            del self._announced[min(self._announced)]
         self.send("feed", take.announce(number))
         self._tell_tempi(number, take)
 
