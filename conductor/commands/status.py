@@ -86,7 +86,8 @@ def _without_conductor(args: argparse.Namespace, why: str) -> tuple[dict[str, An
 
 def shown(told: dict[str, Any]) -> str:
     """Return a status as people read it."""
-    lines = [f"{told.get('title', 'a show')}: {'heard' if told['audible'] else 'NOT HEARD'}"]
+    how = "heard" if told["audible"] else "BRIDGED BY THE FEED" if told.get("bridged") else "NOT HEARD"
+    lines = [f"{told.get('title', 'a show')}: {how}"]
     lines += [f"! {reason}" for reason in [*told["reasons"], *told.get("alarms", ())]]
     if "workers" not in told:
         return "\n".join(lines)

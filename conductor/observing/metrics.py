@@ -90,6 +90,8 @@ def _programme(show: Show) -> Iterator[Metric]:
     yield _gauge("audible", "Whether the audience hears the programme: 1 or 0.", verdict.audible)
     yield _gauge("silence_seconds", "How long nothing above the floor has gone out.", verdict.silent_s)
     yield _count("inaudible_seconds", "Time in which the audience heard nothing.", observed.silent_total_s)
+    told = "Time in which the feed's own sound was heard in place of a player's."
+    yield _count("bridged_seconds", told, observed.bridged_total_s)
     yield _gauge("alarms", "What is wrong and was told to a person, until it is well again.", len(show.vigil.alarms))
     yield _count("show_seconds", "Time since the show began.", observed.uptime_s)
     yield _gauge("programme_integrated_lufs", "Loudness of all that was played so far.", observed.integrated_lufs)

@@ -35,6 +35,7 @@ class Observed:
         processes: what they take.
         bitrates: how fast each destination takes the programme.
         silent_total_s: seconds, since the first sound, in which the audience heard nothing.
+        bridged_total_s: in which it heard the feed's own sound in place of a player's.
 
     Args:
         diary: where measures are kept; None: nowhere.
@@ -47,7 +48,7 @@ class Observed:
         self.tally = Tally(self.registry)
         self.processes = Processes()
         self.bitrates = Bitrates()
-        self.silent_total_s = 0.0
+        self.silent_total_s = self.bridged_total_s = 0.0
         self._was_heard = False
         self._lost: Verdict | None = None
         self._diary, self._clock, self._state = diary, clock, state
@@ -120,8 +121,11 @@ class Observed:
         verdict = self.judge()
         self._was_heard = self._was_heard or verdict.audible
         if self._was_heard and not verdict.audible:
-            self.silent_total_s += passed_s
-            self._silent_minute_s += passed_s
+            if verdict.bridged:
+                self.bridged_total_s += passed_s
+            else:
+                self.silent_total_s += passed_s
+                self._silent_minute_s += passed_s
             self._lost = verdict
         elif self._lost:
             self._gap_over()
@@ -132,7 +136,8 @@ class Observed:
         """Keep what was not heard."""
         lost, self._lost = self._lost, None
         if lost and self._diary:
-            self._diary.write("gap", self._clock.wall(), seconds=round(lost.lost_s, 1), reasons=list(lost.reasons))
+            told = {"seconds": round(lost.lost_s, 1), "bridged": lost.bridged, "reasons": list(lost.reasons)}
+            self._diary.write("gap", self._clock.wall(), **told)
 
     def _keep_minute(self, now_s: float) -> None:
         if self._diary:

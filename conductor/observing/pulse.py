@@ -29,6 +29,7 @@ class Verdict:
         silent_s: seconds since something above the floor went out.
         lost_s: seconds since it was last heard; 0 while it is.
         healing: whether it may still come back by itself; true while it is heard.
+        bridged: whether the feed's own sound is heard in place of a player's.
     """
 
     audible: bool
@@ -36,6 +37,7 @@ class Verdict:
     silent_s: float
     lost_s: float
     healing: bool
+    bridged: bool = False
 
 
 class _Progress:
@@ -99,6 +101,7 @@ class Pulse:
         reasons = []
         if reason := _still("player", "no sound is made", self._player, now_s, STILL_S):
             reasons.append(reason + (" (the feed bridges it)" if self._bridging else ""))
+        no_player = bool(reasons)
         if reason := _still("feed", "nothing goes out", self._feed, now_s, FEED_STILL_S):
             reasons.append(reason)
         silent_s = now_s - (self._begun_s if self._loud_s is None else self._loud_s)
@@ -109,7 +112,8 @@ class Pulse:
         if not reasons:
             self._heard_s = now_s
         lost_s = now_s - self._heard_s
-        return Verdict(not reasons, tuple(reasons), silent_s, lost_s, lost_s < HEALING_S)
+        bridged = no_player and len(reasons) == 1 and self._bridging
+        return Verdict(not reasons, tuple(reasons), silent_s, lost_s, lost_s < HEALING_S, bridged)
 
 
 def _still(who: str, what: str, progress: _Progress, now_s: float, limit_s: float) -> str:

@@ -64,7 +64,8 @@ class Report:
     Attributes:
         began, ended: in UTC; running: whether it had not ended when this was made.
         lufs: loudness of the whole, gated mean of its minutes; None: not measured.
-        gaps: what the audience did not hear, in seconds, and why.
+        gaps: how long the show was not heard, and why.
+        inaudible_s: of that, in which nothing was heard; bridged_s: in which the feed's own sound was.
         ahead_least_s, ahead_median_s: music that was ready; None: not measured.
         refusals: how many pieces were refused, by the kind of fault.
     """
@@ -85,6 +86,7 @@ class Report:
     ahead_median_s: float | None = None
     gaps: list[Line] = field(default_factory=list)
     inaudible_s: float = 0.0
+    bridged_s: float = 0.0
     restarts: dict[str, int] = field(default_factory=dict)
     faults: list[Line] = field(default_factory=list)
     deeds: list[Line] = field(default_factory=list)
@@ -142,6 +144,7 @@ def report_of(folder: Path, *, whole: bool = False) -> Report:
         ahead_median_s=statistics.median(ahead) if ahead else None,
         gaps=[Line(each["time"], f"{each['seconds']:.0f} s", "; ".join(each["reasons"])) for each in gaps],
         inaudible_s=round(sum(each["silent_s"] for each in minutes), 1),
+        bridged_s=round(sum(each["seconds"] for each in gaps if each.get("bridged")), 1),
         restarts=dict(Counter(line.detail.partition(":")[0] for line in lines if line.event == "restart")),
         faults=[_line(line) for line in lines if line.event in _FAULTS],
         deeds=[_line(line) for line in lines if line.event in _DEEDS and line.detail],

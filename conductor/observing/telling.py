@@ -42,7 +42,9 @@ def summary(report: Report) -> list[tuple[str, str]]:
     if report.ahead_least_s is not None and report.ahead_median_s is not None:
         rows.append(("ready", f"{minutes(report.ahead_median_s)} of music (median), {minutes(report.ahead_least_s)} at "
                               "least"))  # fmt: skip
-    rows.append(("not heard", f"{report.inaudible_s:.0f} s in all" if report.inaudible_s or report.gaps else "never"))
+    lost = f"{report.inaudible_s:.0f} s of silence in all" if report.inaudible_s else ""
+    bridged = f"{report.bridged_s:.0f} s bridged by the feed" if report.bridged_s else ""
+    rows.append(("not heard", ", ".join(filter(None, (lost, bridged))) or "never"))
     if report.restarts:
         rows.append(("restarts", ", ".join(f"{name} {count}" for name, count in report.restarts.items())))
     rows.append(("faults", str(len(report.faults)) if report.faults else "none"))

@@ -62,6 +62,7 @@ def test_a_process_that_stands_still_is_told_by_name(who: str, limit_s: float) -
     verdict = pulse.judge(now_s + 1.0)
     assert not verdict.audible
     assert [reason.split(":")[0] for reason in verdict.reasons] == [who]
+    assert verdict.bridged is (who == "player"), "the feed has music of its own, the player has no other way out"
 
 
 def test_a_process_that_talks_without_progress_stands_still() -> None:

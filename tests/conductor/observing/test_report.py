@@ -118,7 +118,7 @@ def test_every_form_tells_the_same_and_titles_break_none(tmp_path: Path) -> None
     assert lines[0] == "# Night &lt;of> \\| Bach"
     columns = {line.replace("\\|", "").count("|") for line in lines if "Dawn" in line and "1.23" in line}
     assert columns == {10}
-    assert "6 s in all" in short(report)
+    assert "6 s of silence in all" in short(report)
     assert len(short(report).splitlines()) <= 12
 
 
