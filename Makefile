@@ -24,7 +24,7 @@ concert: setup  ## set up, then play setlists/concert.yaml
 	@$(VENV)/bin/conductor run $(SETLIST) $(ARGS)
 
 test: $(VENV)/.dev lint  ## set up, then lint, types and tests (without OBS)
-	$(PYTEST) -m "not air and not slow and not faults" $(ARGS)
+	$(PYTEST) -n 2 --dist loadfile -m "not air and not slow and not faults" $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
