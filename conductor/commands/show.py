@@ -42,7 +42,9 @@ def add_show_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of pieces, log and database (./shows/TITLE)")
     run.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the programme")
     run.add_argument("--auto-reload", action="store_true", help="take up a changed setlist at once")
-    run.add_argument("--fresh", action="store_true", help="begin anew even where an earlier run broke off")
+    again = run.add_mutually_exclusive_group()
+    again.add_argument("--fresh", action="store_true", help="begin anew even where an earlier run broke off")
+    again.add_argument("--resume", action="store_true", help="go on with the piece, and where it was, that was ended")
     run.add_argument("--port", type=int, default=8080, help="of the console (8080; 0: none)")
     run.add_argument("--host", default="127.0.0.1", help="address of the console (127.0.0.1: this machine alone)")
     run.add_argument(
@@ -145,6 +147,7 @@ def options_of(args: argparse.Namespace, setlist: Setlist) -> ShowOptions:
         fast=fast,
         auto_reload=args.auto_reload,
         fresh=args.fresh,
+        resume=args.resume,
         checkpoint=args.checkpoint,
         publish=() if fast else chosen(setlist.stream, args.publish or ()),
         stamp=args.stamp,

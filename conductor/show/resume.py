@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from conductor import wire
+from conductor.clock import minutes
 from conductor.cues import OVER, PLAYABLE, Candidate, Coming, Join, Phase, Plan, Slot, Started, State
-from conductor.errors import LibraryError
+from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.setlist import Cue, Follow, Setlist
 from conductor.show.recalling import found_piece, read_kept
@@ -17,6 +20,8 @@ from conductor.show.take import Take
 LOG = logging.getLogger("conductor.show.resume")
 
 KEY = "show"
+PLAYHEAD = "playhead"
+PLAYHEAD_EVERY_S = 0.5
 # Counters and switches of the state that go on as they were.
 _PLAIN = ("next_number", "next_order", "next_change", "drawn", "drawn_until_s", "endless_seed", "endless_on", "kept")
 _SWITCHES = ("held", "locked", "panicked")
@@ -35,6 +40,85 @@ class _Cues:
     @property
     def plain(self) -> list[dict[str, Any]]:
         return [{**cue.as_dict(), "follow": asdict(cue.follow)} for cue in self.places]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A show taken up.
+
+    Attributes:
+        state: it goes on from; takes: that it has, by cue.
+        revision: of the show.
+        told: for people, where that is.
+    """
+
+    state: State
+    takes: dict[str, Take]
+    revision: int
+    told: str
+
+
+def take_up(fresh: State, library: Library, *, resume: bool) -> Resumed | None:
+    """Return a show as an earlier conductor left it; None: there is none to go on with.
+
+    Where the player is gone, too, the piece that was on air goes on within a second of where it was.
+
+    Args:
+        fresh: the state of the setlist as it is now.
+        library: of the show.
+        resume: even where it was ended, not only where it broke off.
+
+    Raises:
+        LibraryError: the database cannot be used.
+    """
+    saved = library.recall(KEY)
+    if not isinstance(saved, dict) or "slots" not in saved or (saved.get("ended") and not resume):
+        return None
+    try:
+        state, takes = restore(fresh, saved, library)
+        revision = int(saved.get("revision", 0)) + 1
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ConductorError) as error:
+        library.set_aside(KEY, f"{type(error).__name__}: {error}")
+        return None
+    live, at, where = state.live, library.recall(PLAYHEAD), ""
+    if live and live.cue.id in takes and isinstance(at, dict) and at.get("cue") == live.cue.id:
+        position_s = at.get("position_s")
+        if isinstance(position_s, int | float) and 0.0 <= position_s < live.duration_s:
+            state = replace(state, resume_s=float(position_s))
+            where = f", {minutes(position_s)} into {live.cue.name}"
+    ended = "was ended" if saved.get("ended") else "broke off"
+    return Resumed(state, takes, revision, f"taking up the show where it {ended}{where} (--fresh begins anew)")
+
+
+class Playhead:
+    """Keeps where the piece on air is, about twice a second.
+
+    Args:
+        library: where.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._kept: dict[str, Any] = {}
+        self._kept_s = float("-inf")
+
+    def look(self, state: State, levels: wire.Levels | None, now_s: float) -> None:
+        """Keep where it is now.
+
+        Args:
+            state: of the show.
+            levels: the latest of the player.
+            now_s: monotonic time.
+        """
+        live = state.live
+        if not live or not levels or levels.number != live.number or now_s - self._kept_s < PLAYHEAD_EVERY_S:
+            return
+        at = {"cue": live.cue.id, "position_s": round(levels.position_s, 2)}
+        if at != self._kept:
+            self._kept, self._kept_s = at, now_s
+            # Whoever cannot write it says so where the state is saved.
+            with suppress(LibraryError):
+                self._library.remember(PLAYHEAD, at)
 
 
 def save(state: State, takes: Mapping[str, Take], setlist: Setlist, revision: int = 0) -> dict[str, Any]:

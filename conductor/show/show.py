@@ -38,7 +38,7 @@ from conductor.show.onair import OnAir
 from conductor.show.pace import keep_pace, known_pace
 from conductor.show.polling import Polls
 from conductor.show.repeats import Repeats
-from conductor.show.resume import KEY, restore, save
+from conductor.show.resume import KEY, Playhead, save, take_up
 from conductor.show.revision import Revisions
 from conductor.show.stage import Obs, RunFolder, ShowOptions
 from conductor.show.take import bed
@@ -144,19 +144,23 @@ class Show:
         self.state = replace(self.state, pace=known_pace(library))
         self._saved: dict[str, Any] = {}
         self._unsaved = False
+        self._playhead = Playhead(library)
         self._resume()
 
     def _resume(self) -> None:
         """Go on from where an earlier conductor broke off, if one did."""
-        saved = self.library.recall(KEY)
-        if not saved or saved.get("ended") or self.options.fresh or self.options.fast:
+        if self.options.fresh or self.options.fast:
             return
-        self.state, takes = restore(self.state, saved, self.library)
-        self.revision = int(saved.get("revision", 0)) + 1
-        self.commissions.takes.update(takes)
+        found = take_up(self.state, self.library, resume=self.options.resume)
+        if found is None:
+            if self.options.resume:
+                self.chronicle.warn("there is no show to go on with: it begins anew")
+            return
+        self.state, self.revision = found.state, found.revision
+        self.commissions.takes.update(found.takes)
         numbers = {slot.cue.id: slot.number for slot in self.state.slots}
-        self.crew.know({numbers[cue_id]: take for cue_id, take in takes.items()})
-        self.chronicle.say("taking up the show where it broke off (--fresh begins anew)")
+        self.crew.know({numbers[cue_id]: take for cue_id, take in found.takes.items()})
+        self.chronicle.say(found.told)
 
     def _save(self) -> None:
         saved = save(self.state, self.commissions.takes, self.setlist, self.revision)
@@ -286,6 +290,7 @@ class Show:
             while not self._lifetime.ending.is_set():
                 self.event(c.Tick(self._clock.wall().timestamp()))
                 self.vigil.look()
+                self._playhead.look(self.state, self.crew.heard.levels, self.now_s)
                 if self._unsaved:
                     self._save()
                 with contextlib.suppress(TimeoutError):
@@ -330,6 +335,7 @@ class Show:
 
     async def _finish(self) -> None:
         """Fade, finish the recording, end the workers."""
+        was = self._saved
         self._lifetime.ending.set()
         player, feed = self.crew.workers["player"], self.crew.workers["feed"]
         if self.chronicle.heard and player.up and not self.options.fast and not self._lifetime.hurry.is_set():
@@ -348,4 +354,5 @@ class Show:
         await self.crew.stop(1.0 if self._lifetime.hurry.is_set() else 5.0)
         self.chronicle.log("end")
         with contextlib.suppress(LibraryError):
-            self.library.remember(KEY, {"ended": True})
+            # As it was before the fade; what failed goes on by itself when it is started again.
+            self.library.remember(KEY, {**was, "ended": not self._lifetime.failure})

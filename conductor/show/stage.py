@@ -43,7 +43,7 @@ class ShowOptions:
         stream: OBS streams from the show's start to its end.
         fast: everything as fast as it goes, into the recording.
         auto_reload: a setlist that is changed is taken up at once.
-        fresh: begin anew even where an earlier run broke off.
+        fresh: begin anew even where an earlier run broke off; resume: go on even where it was ended.
         publish: where the programme is published.
         stamp: picture numbers and flashes are drawn, for measurements.
         checkpoint: weights for the composer; None: those that are shipped.
@@ -66,6 +66,7 @@ class ShowOptions:
     fast: bool = False
     auto_reload: bool = False
     fresh: bool = False
+    resume: bool = False
     checkpoint: Path | None = None
     publish: tuple[Destination, ...] = ()
     operators: Path | None = None

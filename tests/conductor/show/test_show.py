@@ -78,11 +78,11 @@ def setlist_of(folder: Path, text: str) -> Setlist:
 @contextlib.asynccontextmanager
 async def running(
     folder: Path, text: str, *, fast: bool = False, record: bool = False, obs: Obs | None = None,
-    publish: tuple[Destination, ...] = (), **fakes: str,
+    publish: tuple[Destination, ...] = (), resume: bool = False, **fakes: str,
 ) -> AsyncIterator[Running]:  # fmt: skip
     options = ShowOptions(
         data=folder / "data", record=folder / "out.mp4" if record or fast else None, port=free_port(), nut_port=0,
-        fast=fast, publish=publish,
+        fast=fast, publish=publish, resume=resume,
     )  # fmt: skip
     run, library, output = RunFolder(options.data), Library(options.data), io.StringIO()
     fakes = {"player": "--speed 10", **fakes}
