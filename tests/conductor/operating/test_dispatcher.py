@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from conductor import cues as c
+from conductor.chat.poll import Closed, Opened
 from conductor.operating.dispatcher import REMEMBERED, Dispatcher
 from conductor.operating.order import Order
 from conductor.operating.pending import Pending
@@ -40,7 +41,8 @@ class Show:
     def state(self) -> c.State:
         return self.stage.state
 
-    def obey(self, verb: c.Verb) -> None:
+    def obey(self, verb: c.Verb | Opened | Closed) -> None:
+        assert not isinstance(verb, Opened | Closed), "no test of these holds a poll"
         self.stage.send(verb)
         self.stage.obey()
         self.revision += 1
