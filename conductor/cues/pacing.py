@@ -39,7 +39,8 @@ class Due:
 def due(state: State, now_s: float) -> list[Due]:
     """Return when what is to come should begin, the nearest first.
 
-    Before anything was on air, nothing is late: the bed plays until the first piece is there.
+    Before anything was on air, nothing is late: the bed plays until the first piece is there; nor while the next
+    waits for somebody to say GO.
 
     Args:
         state: of the show.
@@ -58,8 +59,13 @@ def _free_s(state: State, now_s: float) -> float:
     """Return in how many seconds nothing is on air any more of what is on air now."""
     live = state.live
     if live is None:
-        begun = state.fired or any(slot.phase in (Phase.AIRED, *PLAYABLE) for slot in state.slots)
-        return 0.0 if begun and not state.unattended else math.inf
+        if state.fired:
+            return 0.0
+        first = next(iter(state.upcoming), None)
+        # Nobody knows when somebody says GO.
+        waits = state.unattended or state.held or first is None or not by_itself(state, first)
+        begun = any(slot.phase in (Phase.AIRED, *PLAYABLE) for slot in state.slots)
+        return 0.0 if begun and not waits else math.inf
     if state.unattended:
         return math.inf
     played_s = live.duration_s / 2 if state.began_s is None else now_s - state.began_s

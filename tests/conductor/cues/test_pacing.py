@@ -100,6 +100,15 @@ def test_before_anything_was_on_air_nothing_is_late() -> None:
     assert stage.asked[0].effort == Effort(4)
 
 
+def test_while_the_next_waits_for_go_nothing_is_late() -> None:
+    stage = show("hold", "auto")
+    stage.compose()
+    stage.pass_time(100.0)
+    assert lefts(stage) == [math.inf, math.inf]
+    stage.send(c.Go(None))
+    assert lefts(stage)[1] == LENGTH_S + 1.0
+
+
 def test_what_comes_is_due_when_what_is_before_it_is_over() -> None:
     stage = show("auto", "auto", "auto")
     stage.compose()
