@@ -58,16 +58,16 @@ def due(state: State, now_s: float) -> list[Due]:
 def _free_s(state: State, now_s: float) -> float:
     """Return in how many seconds nothing is on air any more of what is on air now."""
     live = state.live
+    if state.unattended:
+        return math.inf
     if live is None:
         if state.fired:
             return 0.0
         first = next(iter(state.upcoming), None)
         # Nobody knows when somebody says GO.
-        waits = state.unattended or state.held or first is None or not by_itself(state, first)
+        waits = state.held or first is None or not by_itself(state, first)
         begun = any(slot.phase in (Phase.AIRED, *PLAYABLE) for slot in state.slots)
         return 0.0 if begun and not waits else math.inf
-    if state.unattended:
-        return math.inf
     played_s = live.duration_s / 2 if state.began_s is None else now_s - state.began_s
     left_s = max(0.0, live.duration_s - played_s)
     return min(left_s, FADING_S) if live.fading else left_s
