@@ -24,6 +24,8 @@ TELLING, TELLING_S = 0.1, 8.0
 # What is late by this factor is given up at once; else when so little time is left.
 HOPELESS = 1.5
 LAST_S = 12.0
+# The bed may play so long for the sake of a piece that is composed.
+BED_S = 10.0
 # What fades is off so soon.
 FADING_S = 2.0
 
@@ -66,8 +68,8 @@ def _free_s(state: State, now_s: float) -> float:
         first = next(iter(state.upcoming), None)
         # Nobody knows when somebody says GO.
         waits = state.held or first is None or not by_itself(state, first)
-        begun = any(slot.phase in (Phase.AIRED, *PLAYABLE) for slot in state.slots)
-        return 0.0 if begun and not waits else math.inf
+        begun = any(slot.phase is Phase.AIRED for slot in state.slots)
+        return BED_S if begun and not waits else math.inf
     played_s = live.duration_s / 2 if state.began_s is None else now_s - state.began_s
     left_s = max(0.0, live.duration_s - played_s)
     return min(left_s, FADING_S) if live.fading else left_s
