@@ -336,6 +336,7 @@ class Show:
     async def _finish(self) -> None:
         """Fade, finish the recording, end the workers."""
         was = self._saved
+        self._playhead.look(self.state, self.crew.heard.levels, float("inf"))
         self._lifetime.ending.set()
         player, feed = self.crew.workers["player"], self.crew.workers["feed"]
         if self.chronicle.heard and player.up and not self.options.fast and not self._lifetime.hurry.is_set():
