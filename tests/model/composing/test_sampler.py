@@ -107,6 +107,14 @@ def test_a_piece_longer_than_the_context_slides_on(model: Transformer) -> None:
         assert 2955 <= VOCABULARY.wait_ticks[candidate.tokens].sum() <= 3000
 
 
+def test_less_is_looked_back_over_where_that_is_asked_for(model: Transformer, drawn: list[Candidate]) -> None:
+    asked = replace(ASKED, length_s=30.0, candidates=2)
+    short = Sampler(model, context=40).draw(asked)
+    assert music(Sampler(model).draw(replace(asked, context=40))) == music(short)
+    # More than the model was made for is all it was made for.
+    assert music(Sampler(model).draw(replace(ASKED, context=10**6))) == music(drawn)
+
+
 def test_an_opening_longer_than_the_context_is_gone_on_from(model: Transformer) -> None:
     opening = from_text("piano:v80:C4 wait:1 piano:v0:C4 wait:1 " * 60)
     (candidate,) = Sampler(model, context=96).draw(replace(ASKED, opening=tuple(opening), candidates=1))
