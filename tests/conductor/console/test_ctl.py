@@ -21,7 +21,8 @@ from tests.conductor.show.test_show import PATIENCE_S, Running
 
 LIST = (
     "cues: [{id: one, style: bach, duration: 3m, follow: hold}, {id: two, style: jazz, duration: 3m, follow: hold},"
-    " {id: three, style: folk, duration: 60s}, {id: four, style: folk, duration: 60s}]\nendless: {styles: {jazz: 1}}"
+    " {id: three, style: folk, duration: 60s, follow: hold}, {id: four, style: folk, duration: 60s, follow: hold}]\n"
+    "endless: {styles: {jazz: 1}}"
 )
 # Said one after another, all verbs of a show; with the exit status: 1 where the rules refuse.
 SCENE = [

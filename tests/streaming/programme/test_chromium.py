@@ -147,9 +147,10 @@ async def test_viewers_come_and_go_and_one_too_many_waits_for_a_place(browser: B
     await seen(third)
     assert (await house.until(lambda status: status.viewers == 2)).viewers == 2
     before = (await pages[1].evaluate("stats()"))["video"]["framesDecoded"]
-    await seen(pages[1])
-    await seen(pages[1])
-    assert (await pages[1].evaluate("stats()"))["video"]["framesDecoded"] > before
+    # Whoever stays goes on seeing pictures, however busy the machine is.
+    async with asyncio.timeout(15):
+        while (await pages[1].evaluate("stats()"))["video"]["framesDecoded"] <= before:
+            await seen(pages[1])
 
 
 async def test_the_picture_moves_again_by_itself_after_the_feed_was_killed(browser: Browser, house: House) -> None:

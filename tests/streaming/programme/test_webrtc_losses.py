@@ -55,7 +55,11 @@ async def test_what_is_lost_on_the_way_is_sent_again(house: House) -> None:
         ice._recv = lose
         await viewer.heard("video", 120)
     assert len(lost) > 3
-    assert set(np.diff([frame.pts for _, frame in viewer.frames["video"][5:]]).tolist()) == {3000}
+    steps = np.diff([frame.pts for _, frame in viewer.frames["video"][5:]]) // 3000
+    assert steps.min() == 1
+    # What a starved feed left out was never sent; of what was, nothing is missing.
+    assert house.status is not None
+    assert int((steps - 1).sum()) <= house.status.dropped
 
 
 async def test_a_viewer_that_lost_the_picture_gets_a_keyframe_but_not_at_will(house: House) -> None:

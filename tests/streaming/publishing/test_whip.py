@@ -101,7 +101,7 @@ async def test_an_ingest_that_is_killed_is_found_again_when_it_is_back(ingest: W
     async with on_air(to(ingest.url)) as show:
         await show.live("home")
         ingest.kill()
-        assert await show.until(lambda: show.status("home").state == "retrying", "notice", 10) < 3.5
+        assert await show.until(lambda: show.status("home").state == "retrying", "notice", 10) < 5.0
         ingest.start()
         await show.live("home")
         await asyncio.sleep(2)
