@@ -43,7 +43,8 @@ def heard(draft: Draft, event: Composing) -> None:
             joins = slot.joins if slot.phase is Phase.RECALLING else joins
             slot = draft.move(slot, phase=Phase.CHECKED, number=number, fraction=1.0, joins=joins)
             # Why less was done for it than was asked for stays to be read.
-            reason = reason or (slot.reason if slot.effort else "")
+            less = slot.effort and (slot.effort.candidates < slot.cue.candidates or slot.effort.context)
+            reason = reason or (slot.reason if less else "")
             draft.move(slot, duration_s=duration_s, reason=reason, borrowing=False, pressed=False)
             draft.change(next_number=number + 1)
             draft.do(Keep(slot.cue.id, number))

@@ -35,6 +35,7 @@ EVENTS = frozenset(
         "on air",
         "off air",
         "obs",
+        "obs trouble",
         "midi",
         "poll",
         "setlist",

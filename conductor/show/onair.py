@@ -91,4 +91,4 @@ class OnAir:
 
     def _news(self, text: str, good: bool) -> None:
         (self._chronicle.say if good else self._chronicle.warn)(text)
-        self._chronicle.log("obs", detail=text)
+        self._chronicle.log("obs" if good else "obs trouble", detail=text)

@@ -4,8 +4,7 @@ import { at, el, keep } from "/dom.js";
 import { show } from "/store.js";
 
 const KEY = "alerts-seen";
-const EVENTS = { fault: "Fault", alarm: "Alarm", silence: "Silence", restart: "Restarted", "off air": "Off air", failed: "Failed", setlist: "Setlist" };
-const GOOD = /\b(is back|is heard|again|connected)\b/;
+const EVENTS = { fault: "Fault", alarm: "Alarm", silence: "Silence", restart: "Restarted", "off air": "Off air", "obs trouble": "OBS", failed: "Failed", setlist: "Setlist" };
 let seen = JSON.parse(localStorage.getItem(KEY) || "{}");
 
 function conditions(state, meters) {
@@ -23,8 +22,8 @@ function conditions(state, meters) {
 function events(state) {
   // What an earlier show left behind is not this one's.
   const lines = state.as_run.slice(state.as_run.findLastIndex(line => line.event === "end") + 1);
-  return lines.filter(line => line.event in EVENTS || (line.event === "obs" && !GOOD.test(line.detail)))
-    .map(line => [`${line.wall} ${line.event} ${line.detail}`, EVENTS[line.event] || "OBS",
+  return lines.filter(line => line.event in EVENTS)
+    .map(line => [`${line.wall} ${line.event} ${line.detail}`, EVENTS[line.event],
       `${line.title ? `${line.title}: ` : ""}${line.detail || line.event}`, line.wall]);
 }
 

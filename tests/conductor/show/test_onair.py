@@ -155,7 +155,7 @@ async def test_news_of_obs_are_told_and_logged(director: Director) -> None:
     assert director.on_news is not None
     director.on_news("OBS is silent", False)
     director.on_news("OBS is heard", True)
-    assert told.lines == ["! OBS is silent", "obs: OBS is silent", "OBS is heard", "obs: OBS is heard"]
+    assert told.lines == ["! OBS is silent", "obs trouble: OBS is silent", "OBS is heard", "obs: OBS is heard"]
 
 
 async def test_without_obs_the_feed_is_told_all_the_same() -> None:
