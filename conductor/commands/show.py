@@ -173,6 +173,7 @@ async def perform(setlist: Setlist, options: ShowOptions, *, hours: float | None
     from conductor.controllers.operating import Controllers
     from conductor.library import Library
     from conductor.logs import Terminal, log_to, stop_logging
+    from conductor.observing.lookout import Lookout
     from conductor.observing.redaction import Redactor, secrets_of
     from conductor.show.show import Show
 
@@ -192,6 +193,7 @@ async def perform(setlist: Setlist, options: ShowOptions, *, hours: float | None
     try:
         show = Show(setlist, options, library, run, terminal, obs=make_obs(options, setlist.obs))
         terminal.say(f"{setlist.title}: {len(setlist.cues)} cues{', then without end' if setlist.endless else ''}")
+        show.beside(Lookout(show).follow)
         if options.port:
             console = Console(show, run=run.path)
             terminal.say(f"  console  {await console.start()}")

@@ -6,7 +6,7 @@ from conductor.cues.actions import Borrow, Keep, Recall, StartComposing, StopCom
 from conductor.cues.changing import before
 from conductor.cues.draft import Draft
 from conductor.cues.events import Composing, Kept, Missed, Progressed, Took
-from conductor.cues.pacing import borrow, choice, learn
+from conductor.cues.pacing import borrow, choice, do_without, learn
 from conductor.cues.slot import AWAITED, Join, Phase, Slot
 from conductor.setlist.values import MAX_SEED
 
@@ -116,6 +116,8 @@ def compose(draft: Draft) -> None:
     """Ask for one piece at a time, the nearest first."""
     state = draft.state
     busy = any(s.phase is Phase.COMPOSING for s in state.slots)
+    if not busy and not state.composer:
+        do_without(draft)
     if busy or not state.composer or draft.now_s < state.rest_s:
         return
     near, far = state.upcoming[: state.ahead], state.upcoming[state.ahead :]

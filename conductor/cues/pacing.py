@@ -108,6 +108,13 @@ def borrow(draft: Draft, slot: Slot, reason: str) -> None:
     draft.do(Borrow(slot.cue, order, reason, pressed=True))
 
 
+def do_without(draft: Draft) -> None:
+    """Let a piece of the library play for the next one where nobody is there to compose it in time."""
+    first = next(iter(due(draft.state, draft.now_s)), None)
+    if first and first.left_s < LAST_S and first.slot.phase is Phase.PLANNED and _may_borrow(draft.state, first.slot):
+        borrow(draft, first.slot, "the composer is not there")
+
+
 def learn(draft: Draft, slot: Slot, seconds: float) -> None:
     """Learn from how long a piece took, or would have taken."""
     if slot.effort is not None and 0.0 < seconds < math.inf:

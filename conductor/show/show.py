@@ -8,7 +8,7 @@ import logging
 import secrets
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,6 @@ from conductor.errors import ConductorError, LibraryError
 from conductor.library import Library
 from conductor.logs import Terminal
 from conductor.observing.diary import Diary
-from conductor.observing.lookout import Lookout
 from conductor.observing.observed import Observed
 from conductor.operating.dispatcher import Dispatcher
 from conductor.operating.order import Order
@@ -48,6 +47,8 @@ LOG = logging.getLogger("conductor.show")
 
 TICK_S = 0.2
 END_FADE_S = 3.0
+# A composer that does not start is tried again after so long.
+COMPOSER_REST_S = 60.0
 # How long the feed may be without progress while it finishes a recording.
 RECORD_STALL_S = 15.0
 
@@ -82,6 +83,7 @@ class Show:
         self.library = library
         self.terminal = terminal
         self.changed: list[Callable[[], None]] = []
+        self._beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
         # Counts what an operator would call a change: not the progress of composing.
         self.revision = 0
         self._clock: Clock = clock or SystemClock()
@@ -271,6 +273,10 @@ class Show:
         """Ask the show to end: with a fade at first, at once when asked again."""
         self._lifetime.end()
 
+    def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Let something run from the show's start to its end, when it is cancelled."""
+        self._beside.append(work)
+
     def give_up(self, reason: str) -> None:
         """End the show at once, as failed: whoever started it is to start it afresh."""
         self._lifetime.fail(reason)
@@ -309,7 +315,8 @@ class Show:
         # The composer loads its weights meanwhile; the bed is heard without it.
         workers = self.crew.workers
         starting: set[asyncio.Task[Any]] = {asyncio.create_task(workers[name].start()) for name in ("feed", "player")}
-        self._lifetime.spawn(Lookout(self).follow())
+        for work in self._beside:
+            self._lifetime.spawn(work())
         if not self.options.fast:
             self._lifetime.spawn(self.script.follow())
             self._lifetime.spawn(self.polls.follow())
@@ -320,14 +327,28 @@ class Show:
             self._lifetime.spawn(self._go_on_air())
 
     async def _watch(self, name: str) -> None:
-        """Start a worker beside the show; without the composer nothing will ever be played, and it ends."""
+        """Start a worker beside the show; one that plays from the library can wait for its composer."""
+        while True:
+            try:
+                await self.crew.workers[name].start()
+                return
+            except ConductorError as error:
+                if name == MIDI_OUT:
+                    self.chronicle.warn(f"no notes are sent to MIDI: {error}")
+                    return
+                if self.options.fast or not self._has_music():
+                    self._lifetime.fail(str(error))
+                    return
+                self.chronicle.warn(f"{error} - what is there plays on; tried again in {COMPOSER_REST_S:.0f} s")
+                self.chronicle.log("fault", detail=str(error))
+            await asyncio.sleep(COMPOSER_REST_S)
+
+    def _has_music(self) -> bool:
+        """Return whether something can be played though nothing is composed."""
         try:
-            await self.crew.workers[name].start()
-        except ConductorError as error:
-            if name == MIDI_OUT:
-                self.chronicle.warn(f"no notes are sent to MIDI: {error}")
-            else:
-                self._lifetime.fail(str(error))
+            return bool(self.library.substitutes(None))
+        except LibraryError:
+            return False
 
     async def _go_on_air(self) -> None:
         await self.on_air.start()

@@ -109,11 +109,13 @@ class Worker:
             self._link.send(message)
 
     async def start(self) -> None:
-        """Start the worker and wait for its Hello.
+        """Start the worker and wait for its Hello; it may be tried again.
 
         Raises:
             WorkerError: it does not come up; says its last words.
         """
+        self._failure = None
+        self._first.clear()
         self.launch()
         await self._first.wait()
         if self._failure:

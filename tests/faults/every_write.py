@@ -22,6 +22,7 @@ from typing import Any
 from conductor.cues import OVER
 from conductor.library import Library
 from conductor.logs import Terminal
+from conductor.observing.lookout import Lookout
 from conductor.setlist import load_setlist
 from conductor.show.show import Show
 from conductor.show.stage import RunFolder, ShowOptions
@@ -52,6 +53,7 @@ async def play(folder: Path, loop: VirtualLoop) -> None:
     show = Show(
         load_setlist(folder / "show.yaml"), options, library, run, Terminal(io.StringIO()), clock=VirtualClock(loop)
     )
+    show.beside(Lookout(show).follow)
     task = loop.create_task(show.run())
     async with asyncio.timeout(PATIENCE_S):
         while not all(slot.phase in OVER for slot in show.state.slots):

@@ -20,6 +20,7 @@ import psutil
 from conductor import cues as c
 from conductor.library import Library
 from conductor.logs import Terminal
+from conductor.observing.lookout import Lookout
 from conductor.operating.order import Order
 from conductor.setlist import load_setlist
 from conductor.show import crew as crew_module
@@ -161,6 +162,7 @@ class Soak:
         self.show = Show(
             load_setlist(self._path), options, self.library, self._run, Terminal(self._output), clock=self.clock
         )
+        self.show.beside(Lookout(self.show).follow)
         told = self.show.chronicle.moved
 
         def moved(slot: c.Slot, *rest: Any, **more: Any) -> None:

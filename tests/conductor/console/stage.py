@@ -15,6 +15,7 @@ from conductor.console.roles import ROLES
 from conductor.console.server import Console
 from conductor.library import Library
 from conductor.logs import Terminal
+from conductor.observing.lookout import Lookout
 from conductor.show.crew import Commands
 from conductor.show.show import Show
 from conductor.show.stage import RunFolder, ShowOptions
@@ -48,6 +49,7 @@ async def consoled(
     run, library, output = RunFolder(options.data), Library(options.data), io.StringIO()
     started = commands(run.path) if commands else fake_commands(run.path, **{"player": "--speed 10", **fakes})
     show = Show(setlist_of(folder, text), options, library, run, Terminal(output), commands=started)
+    show.beside(Lookout(show).follow)
     console = Console(show, limits=limits, clock=clock, run=run.path)
     url = await console.start()
     task = asyncio.create_task(show.run())

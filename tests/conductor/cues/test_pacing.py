@@ -200,3 +200,17 @@ def test_what_is_composed_is_given_up_when_it_will_not_be_there_in_time() -> Non
     assert slot.phase is c.Phase.ARMED
     assert slot.reason.startswith("too late: ")
     assert stage.state.pace.samples[-1].seconds > 100.0
+
+
+def test_where_nobody_is_there_to_compose_the_library_plays_in_time() -> None:
+    stage = show("auto", "auto", ahead=1)
+    stage.compose()
+    stage.pass_time(LENGTH_S - 30.0)
+    assert stage.slot("c1").phase is c.Phase.LIVE
+    stage.send(c.ComposerLost())
+    stage.pass_time(5.0)
+    assert stage.slot("c2").number == 0, "it may still come back"
+    stage.pass_time(16.0)
+    assert (stage.slot("c2").phase, stage.slot("c2").reason) == (c.Phase.ARMED, "the composer is not there")
+    stage.piece_ends()
+    assert stage.slot("c2").phase is c.Phase.LIVE

@@ -21,6 +21,7 @@ from conductor.cues import Phase
 from conductor.errors import ConductorError, UsageError, WorkerError
 from conductor.library import Library
 from conductor.logs import Terminal
+from conductor.observing.lookout import Lookout
 from conductor.setlist import Setlist, load_setlist
 from conductor.show.show import Show
 from conductor.show.stage import Obs, RunFolder, ShowOptions, check_options
@@ -90,6 +91,7 @@ async def running(
         setlist_of(folder, text), options, library, run, Terminal(output), obs=obs,
         commands=fake_commands(run.path, **fakes),
     )  # fmt: skip
+    show.beside(Lookout(show).follow)
     console = Console(show)
     url = await console.start()
     task = asyncio.create_task(show.run())
@@ -278,6 +280,18 @@ async def test_a_composer_that_cannot_start_ends_the_show_with_its_last_words(tm
     async with running(tmp_path, TWO, composer="--die") as it:
         with pytest.raises(ConductorError, match=r"the composer does not start.*no weights here"):
             await asyncio.wait_for(it.task, PATIENCE_S)
+
+
+async def test_a_composer_that_cannot_start_is_tried_again_where_the_library_has_music(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conductor.show.show.COMPOSER_REST_S", 0.1)
+    async with running(tmp_path, "cues: [{id: one, style: bach, duration: 6s}]") as it:
+        await it.until(lambda: it.phase("one") is Phase.AIRED)
+    async with running(tmp_path, TWO, composer="--die") as it:
+        await it.until(lambda: it.output.getvalue().count("the composer does not start") == 2)
+        assert it.show.crew.workers["player"].up
+        await it.end()
 
 
 async def test_a_player_that_cannot_start_ends_the_show_with_its_last_words(tmp_path: Path) -> None:
