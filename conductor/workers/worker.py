@@ -31,7 +31,8 @@ ADOPT_WAIT_S = 3.0
 LOOK_EVERY_S = 0.25
 LEAVE_S = 5.0
 CONNECT_EVERY_S = 0.05
-BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+# Who was sound until now is started again at once: what it does is missed meanwhile.
+BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 # A worker that lived so long is thought sound again.
 SOUND_AFTER_S = 30.0
 # Deaths before its first Hello that end the attempt to start a show.
