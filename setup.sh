@@ -26,7 +26,7 @@ case $stage in
     run) wanted=(libgl1 libegl1 "libasound2t64|libasound2" fonts-dejavu-core g++ "libfluidsynth3|libfluidsynth2") ;;
     # nginx with RTMP: what we stream is tested against a real ingest.
     dev) wanted=(ffmpeg "chromium|chromium-browser" nginx-light libnginx-mod-rtmp) ;;
-    air) wanted=(obs-studio obs-plugins xvfb libgl1-mesa-dri nginx-light libnginx-mod-rtmp jackd2 ngircd) ;;
+    air) wanted=(obs-studio obs-plugins xvfb libgl1-mesa-dri nginx-light libnginx-mod-rtmp jackd2 ngircd coturn) ;;
     *) fail "unknown stage '$stage' (run, dev or air)" ;;
 esac
 
