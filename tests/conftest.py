@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 os.environ["TRITON_INTERPRET"] = "1"
 
 
+# What is measured there is pictures and samples in real time: nothing else is to run beside it.
+REAL_TIME = ("tests/air/", "tests/streaming/programme/", "tests/streaming/publishing/", "tests/conductor/test_feed.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs alone."""
+    for item in items:
+        if item.nodeid.startswith(REAL_TIME):
+            item.add_marker("realtime")
+
+
 @pytest.fixture(scope="session")
 def midi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of ten tunes in two styles."""
