@@ -141,8 +141,7 @@ async def test_viewers_come_and_go_and_one_too_many_waits_for_a_place(browser: B
     third = await watch(browser, house)
     await seen(third, "until(() => told.length)")
     assert "2 viewers watch already" in (await third.evaluate("told"))[0][1]
-    assert house.status is not None
-    assert house.status.viewers == 2
+    await house.until(lambda status: status.viewers == 2)
     await pages[0].evaluate("player.stop()")
     await seen(third)
     assert (await house.until(lambda status: status.viewers == 2)).viewers == 2
