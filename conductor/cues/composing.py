@@ -115,10 +115,12 @@ def recall(draft: Draft) -> None:
 def compose(draft: Draft) -> None:
     """Ask for one piece at a time, the nearest first."""
     state = draft.state
-    busy = any(s.phase is Phase.COMPOSING for s in state.slots)
-    if not busy and not state.composer:
+    if any(s.phase is Phase.COMPOSING for s in state.slots):
+        return
+    if not state.composer:
         do_without(draft)
-    if busy or not state.composer or draft.now_s < state.rest_s:
+        return
+    if draft.now_s < state.rest_s:
         return
     near, far = state.upcoming[: state.ahead], state.upcoming[state.ahead :]
     for slot in (*near, *(s for s in far if s.voted)):
