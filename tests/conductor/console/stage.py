@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 from collections.abc import AsyncIterator, Callable
@@ -15,11 +14,10 @@ from conductor.console.roles import ROLES
 from conductor.console.server import Console
 from conductor.library import Library
 from conductor.logs import Terminal
-from conductor.observing.lookout import Lookout
 from conductor.show.crew import Commands
 from conductor.show.show import Show
 from conductor.show.stage import RunFolder, ShowOptions
-from tests.conductor.show.test_show import PATIENCE_S, Running, free_port, setlist_of
+from tests.conductor.show.test_show import Running, free_port, setlist_of, under_way
 from tests.fakes import fake_commands
 
 HELD = (
@@ -49,17 +47,5 @@ async def consoled(
     run, library, output = RunFolder(options.data), Library(options.data), io.StringIO()
     started = commands(run.path) if commands else fake_commands(run.path, **{"player": "--speed 10", **fakes})
     show = Show(setlist_of(folder, text), options, library, run, Terminal(output), commands=started)
-    show.beside(Lookout(show).follow)
-    console = Console(show, limits=limits, clock=clock, run=run.path)
-    url = await console.start()
-    task = asyncio.create_task(show.run())
-    try:
-        yield Running(show, library, output, url, task)
-    finally:
-        show.end()
-        show.end()
-        async with asyncio.timeout(PATIENCE_S):
-            await asyncio.gather(task, return_exceptions=True)
-        await console.stop()
-        library.close()
-        run.close()
+    async with under_way(show, Console(show, limits=limits, clock=clock, run=run.path), run, output) as it:
+        yield it

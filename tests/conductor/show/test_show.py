@@ -91,20 +91,25 @@ async def running(
         setlist_of(folder, text), options, library, run, Terminal(output), obs=obs,
         commands=fake_commands(run.path, **fakes),
     )  # fmt: skip
+    async with under_way(show, Console(show), run, output) as it:
+        yield it
+
+
+@contextlib.asynccontextmanager
+async def under_way(show: Show, console: Console, run: RunFolder, output: io.StringIO) -> AsyncIterator[Running]:
+    """Run a show and its console, watched as `conductor run` does, and tidy up behind them."""
     show.beside(Lookout(show).follow)
-    console = Console(show)
     url = await console.start()
     task = asyncio.create_task(show.run())
-    it = Running(show, library, output, url, task)
     try:
-        yield it
+        yield Running(show, show.library, output, url, task)
     finally:
         show.end()
         show.end()
         async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(task, return_exceptions=True)
         await console.stop()
-        library.close()
+        show.library.close()
         run.close()
 
 
