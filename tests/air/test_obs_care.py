@@ -225,12 +225,15 @@ async def test_a_running_obs_is_set_up_once_and_the_programme_is_on(chain: Chain
         await asyncio.sleep(4)
         for scene in CAPTIONS:
             await asked(chain, "SetCurrentProgramScene", sceneName=scene)
-            # A transition, and the levels of a second.
+            # A transition, and the levels of some seconds: a busy OBS may swallow one beep, not all of them.
             await asyncio.sleep(1)
-            found = await asyncio.to_thread(survey, chain.studio.url, PASSWORD)
-            assert list(found.wrong()) == [], scene
-            assert found.scenes == list(CAPTIONS)
-            assert found.level_db == pytest.approx(-6.0, abs=1.0)
+            levels_db: list[float] = []
+            while len(levels_db) < 5 and max(levels_db, default=-100.0) < -20.0:
+                found = await asyncio.to_thread(survey, chain.studio.url, PASSWORD)
+                assert list(found.wrong()) == [], scene
+                assert found.scenes == list(CAPTIONS)
+                levels_db.append(found.level_db)
+            assert max(levels_db) == pytest.approx(-6.0, abs=1.0), levels_db
     finally:
         await asked(chain, "SetCurrentSceneCollection", sceneCollectionName="concert")
 
