@@ -75,7 +75,7 @@ class Broadcast:
         """Whether anybody takes it or a recording runs; an encoder nobody needs any more is closed here."""
         if self._taken or self._recorder is not None:
             return True
-        self._encoder = None
+        self._close()
         return False
 
     @property
@@ -98,7 +98,7 @@ class Broadcast:
             encoder.audio(frame.audio, frame.sample)
         except StreamingError as error:
             logger.error("the programme could not be encoded: %s", error)
-            self._encoder = None
+            self._close()
 
     def record(self, path: str) -> None:
         """Record to a file from the next picture on; a running recording is finished first.
@@ -131,6 +131,11 @@ class Broadcast:
             )
         return self._encoder
 
+    def _close(self) -> None:
+        if self._encoder is not None:
+            self._encoder.close()
+            self._encoder = None
+
     def _packet(self, stream: Stream, packet: Packet[Any]) -> None:
         if stream != "aac":
             self._audience.packet("video" if stream == "video" else "audio", packet)
@@ -150,7 +155,7 @@ class Broadcast:
             return
         if not self._taken and self._encoder is not None:
             self._encoder.flush()
-            self._encoder = None
+            self._close()
         # A last packet may have met a full disk.
         if self._recorder is not None:
             try:

@@ -80,6 +80,7 @@ def render_video(
     finally:
         if not finished:
             recorder.abandon()
+        encoder.close()
     if progress is not None:
         progress(1.0)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import itertools
+import os
 import re
 from collections import defaultdict
 from fractions import Fraction
@@ -173,6 +175,26 @@ def test_a_gap_in_the_sound_is_filled_with_silence() -> None:
     assert all(b - a == 960 for a, b in itertools.pairwise(stamps) if a is not None and b is not None)
     assert stamps[-1] is not None
     assert stamps[-1] > 98_000
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads of a library are counted by /proc")
+def test_a_closed_encoder_leaves_no_thread_to_the_garbage_collector() -> None:
+    def threads() -> int:
+        return len(os.listdir("/proc/self/task"))
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = threads()
+        for _ in range(3):
+            encoder = make(Sink())
+            encoder.audio(np.zeros((4800, 2), np.float32), 0)
+            opened = threads()
+            encoder.close()
+            del encoder
+        assert opened > before >= threads()
+    finally:
+        gc.enable()
 
 
 def test_what_cannot_be_encoded_is_refused_in_words() -> None:
