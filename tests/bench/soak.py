@@ -57,9 +57,11 @@ def run_simulated(hours: float, seed: int) -> tuple[dict[str, Any], list[str]]:
     return figures, complaints(result)
 
 
-def run_real(hours: float, seed: int, *, obs: bool, every_s: float) -> tuple[dict[str, Any], list[str]]:
+def run_real(
+    hours: float, seed: int, *, obs: bool, every_s: float, log: Path | None
+) -> tuple[dict[str, Any], list[str]]:
     """Run it in real time; return the figures and what is not as it must be."""
-    outcome = real.soak(hours, seed, obs=obs, every_s=every_s, tell=lambda text: print(text, flush=True))
+    outcome = real.soak(hours, seed, obs=obs, every_s=every_s, log=log, tell=lambda text: print(text, flush=True))
     print(f"\n{real.told(outcome)}\n")
     figures = {
         "real_hours": round(outcome.seconds / 3600, 3),
@@ -67,6 +69,7 @@ def run_real(hours: float, seed: int, *, obs: bool, every_s: float) -> tuple[dic
         "faults": len(outcome.suffered),
         "longest_gap_blocks": outcome.longest_gap,
         "missing_blocks": outcome.missing,
+        "strays": outcome.strays,
         "memory": outcome.slopes(),
     }
     return figures, real_complaints(outcome)
@@ -84,9 +87,10 @@ def main() -> int:
     parser.add_argument(
         "--every", type=float, default=60.0, metavar="S", help="with --real: between faults (%(default)s)"
     )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="with --real: where to the show's log is copied")
     got = parser.parse_args()
     if got.real:
-        figures, wrong = run_real(got.hours, got.seed, obs=got.obs, every_s=got.every)
+        figures, wrong = run_real(got.hours, got.seed, obs=got.obs, every_s=got.every, log=got.log)
     else:
         figures, wrong = run_simulated(got.hours, got.seed)
     for text in wrong:

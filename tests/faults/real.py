@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import signal
 import tempfile
 import time
@@ -19,6 +20,7 @@ import psutil
 from streaming.timeline import SAMPLE_RATE
 from tests.air.ingest import Ingest
 from tests.air.studio import PASSWORD, Studio
+from tests.faults.ear import Heard
 from tests.faults.house import House
 
 SETLIST = """\
@@ -38,6 +40,8 @@ RECOVERS_S = 120.0
 MIB = 2**20
 # Above this an hour's music is loud; a piece's own pause is not that long.
 HEARD_DB = -60.0
+# A quarter of a second: a rest is shorter, in what is played here.
+STRAY_BLOCKS = 47
 
 
 @dataclass
@@ -58,6 +62,8 @@ class Outcome:
         suffered: the faults.
         memory: (seconds, process id, MiB) by process.
         longest_gap: blocks in a row without sound, of the whole time.
+        missing: blocks that did not come.
+        strays: (seconds, blocks) of gaps that nothing was done for.
     """
 
     seconds: float = 0.0
@@ -65,7 +71,7 @@ class Outcome:
     memory: dict[str, list[tuple[float, int, float]]] = field(default_factory=dict)
     longest_gap: int = 0
     missing: int = 0
-    restarts: int = 0
+    strays: list[tuple[float, int]] = field(default_factory=list)
 
     def slopes(self) -> list[dict[str, Any]]:
         """Return, by process, its memory and the median slope of all pairs, MiB an hour (Theil, Sen)."""
@@ -159,7 +165,7 @@ class RealSoak:
         """
         next_s = time.monotonic() + CALM_S
         while (at_s := time.monotonic() - self._began_s) < seconds:
-            self._measure(at_s)
+            self._measure(at_s, tell)
             if time.monotonic() >= next_s and at_s < seconds - CALM_S:
                 suffered = self._suffer(at_s)
                 self.outcome.suffered.append(suffered)
@@ -172,16 +178,17 @@ class RealSoak:
         self.outcome.seconds = seconds
         return self.outcome
 
-    def _listen(self) -> None:
+    def _listen(self) -> Heard | None:
         """Take in what was heard since the last time."""
         now = self._house.ear.now
         if now <= self._heard:
-            return
+            return None
         heard = self._house.ear.heard(self._heard, now)
         self.outcome.longest_gap = max(self.outcome.longest_gap, heard.gap)
         self.outcome.missing += heard.missing
         self._heard = now
         self._house.ear.forget(now - 30 * SAMPLE_RATE)
+        return heard
 
     def _suffer(self, at_s: float) -> Suffered:
         self._listen()
@@ -200,9 +207,11 @@ class RealSoak:
                 recovery_s = round(time.monotonic() - began_s, 1)
                 break
         time.sleep(3.0)
-        return Suffered(at_s, name, self._house.ear.heard(since, self._house.ear.now).gap, recovery_s)
+        gap = self._house.ear.heard(since, self._house.ear.now).gap
+        self._listen()
+        return Suffered(at_s, name, gap, recovery_s)
 
-    def _measure(self, at_s: float) -> None:
+    def _measure(self, at_s: float, tell: Callable[[str], None]) -> None:
         """Note what each process has for itself."""
         found: dict[str, psutil.Process] = {}
         with contextlib.suppress(psutil.Error):
@@ -217,10 +226,21 @@ class RealSoak:
             with contextlib.suppress(psutil.Error):
                 row = (at_s, process.pid, process.memory_full_info().uss / MIB)
                 self.outcome.memory.setdefault(name, []).append(row)
-        self._listen()
+        heard = self._listen()
+        if heard and heard.gap >= STRAY_BLOCKS:
+            self.outcome.strays.append((round(at_s, 1), heard.gap))
+            tell(f"{at_s:6.0f} s  of itself            gap {heard.gap} blocks, {heard.missing} did not come")
 
 
-def soak(hours: float, seed: int, *, obs: bool, every_s: float = 60.0, tell: Callable[[str], None] = print) -> Outcome:
+def soak(
+    hours: float,
+    seed: int,
+    *,
+    obs: bool,
+    every_s: float = 60.0,
+    tell: Callable[[str], None] = print,
+    log: Path | None = None,
+) -> Outcome:
     """Be on air for some hours.
 
     Args:
@@ -229,6 +249,7 @@ def soak(hours: float, seed: int, *, obs: bool, every_s: float = 60.0, tell: Cal
         obs: whether OBS is there, and streams.
         every_s: how often something goes wrong.
         tell: told how it goes.
+        log: where to the show's log is copied in the end; None: nowhere.
     """
     with tempfile.TemporaryDirectory(prefix="soak", ignore_cleanup_errors=True) as name, contextlib.ExitStack() as end:
         folder = Path(name)
@@ -242,7 +263,11 @@ def soak(hours: float, seed: int, *, obs: bool, every_s: float = 60.0, tell: Cal
             options += ["--obs", studio.url, "--stream"]
         env = {"STREAM_KEY": "soak", "OBS_PASSWORD": PASSWORD}
         house = end.enter_context(House(folder, *options, setlist=SETLIST, composer=True, env=env))
-        return RealSoak(house, studio, ingest, seed).run(hours * 3600, every_s=every_s, tell=tell)
+        try:
+            return RealSoak(house, studio, ingest, seed).run(hours * 3600, every_s=every_s, tell=tell)
+        finally:
+            if log is not None:
+                shutil.copy(house.log, log)
 
 
 def told(outcome: Outcome) -> str:
