@@ -13,9 +13,11 @@ from conductor.show.audience import Audience
 from conductor.show.stage import RunFolder, ShowOptions
 from conductor.show.take import Take
 from conductor.workers import Worker, command, limits_of
+from streaming.errors import RingError
 from streaming.midi.out import MidiRoute
 from streaming.playing.bed import BED
 from streaming.programme.ice import ANYBODY, Watching
+from streaming.ring import Ring
 
 NAMES = ("feed", "player", "composer")
 MIDI_OUT = "midi_out"
@@ -111,6 +113,8 @@ class Crew:
         calm: Callable[[], bool] = lambda: True,
     ) -> None:
         self.heard = Heard()
+        self._run = run
+        self._ring: Ring | None = None
         self._bed = bed
         self._midi = midi
         self._banks = list(banks)
@@ -132,6 +136,7 @@ class Crew:
                 on_down=lambda reason, name=name: self._down(name, reason),  # type: ignore[misc]
                 limits=limits_of(name, fast=fast, banks=banks),
                 calm=calm,
+                place=self._aired if name == "feed" and not fast else None,
             )
             for name in (*NAMES, *((MIDI_OUT,) if midi else ()))
         }
@@ -229,6 +234,18 @@ class Crew:
         first = [worker.stop(wait_s) for name, worker in self.workers.items() if name != "feed"]
         await asyncio.gather(*first)
         await self.workers["feed"].stop(wait_s)
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
+
+    def _aired(self) -> int:
+        """Return how many samples of the programme the feed has sent, by its own mark in the ring."""
+        if self._ring is None:
+            try:
+                self._ring = Ring.open(self._run / "programme.ring")
+            except RingError:
+                return 0
+        return self._ring.read_index
 
     # --- what the workers say ---
 

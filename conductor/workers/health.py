@@ -29,6 +29,9 @@ class Health:
         # One that was stopped for a while may say so once, before it is at work again.
         self._trouble, self._troubled = "", 0
         self._heavy_mb = 0.0
+        # How far it has come, and since when it is there; None: it has not begun.
+        self._place: int | None = None
+        self._moved_s: float | None = None
 
     def ask(self, now_s: float, every_s: float = PING_EVERY_S) -> int | None:
         """Return the number of a ping that is to be sent now, if one is."""
@@ -51,6 +54,13 @@ class Health:
         if number >= self._asked:
             self._asked_s = None
 
+    def reached(self, place: int, now_s: float) -> None:
+        """Take in how far it has come with what it does for the audience, such as samples of the programme."""
+        if place != self._place:
+            # What is found at first may be where one before it stopped.
+            self._moved_s = None if self._place is None else now_s
+            self._place = place
+
     def weigh(self, memory_mb: float) -> None:
         """Take in how much memory the worker holds."""
         self._heavy_mb = memory_mb if memory_mb > self._limits.memory_mb else 0.0
@@ -61,11 +71,16 @@ class Health:
         if lag_s > OWN_LAG_S and self._asked_s is not None:
             # This process stood still, not (only) the other one: its answer is waiting to be read.
             self._asked_s = now_s
+        if lag_s > OWN_LAG_S and self._moved_s is not None:
+            self._moved_s = now_s
         if self._troubled >= TROUBLED_ANSWERS:
             return self._trouble
         patience_s = self._limits.answer_s
         if patience_s is not None and self._asked_s is not None and now_s - self._asked_s > patience_s:
             return f"it did not answer for {patience_s:.0f} s"
+        still_s = self._limits.still_s
+        if still_s is not None and self._moved_s is not None and now_s - self._moved_s > still_s:
+            return f"nothing has come from it for {still_s:.0f} s"
         if self._heavy_mb > self._limits.most_mb or (self._heavy_mb and self._limits.at_once):
             return self.heavy
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # A SoundFont is held once by FluidSynth, and once more while it is read.
@@ -18,11 +18,13 @@ class Limits:
         answer_s: within which it answers a ping; None: it is never asked.
         memory_mb: resident memory above which it is replaced: at a calm moment, at once where `at_once`.
         at_once: whether nobody hears it go.
+        still_s: how long what it does for the audience may stand still, once it has begun; None: as long as it likes.
     """
 
     answer_s: float | None
     memory_mb: float = float("inf")
     at_once: bool = False
+    still_s: float | None = None
 
     @property
     def most_mb(self) -> float:
@@ -34,7 +36,8 @@ class Limits:
 # Python in the composer may be kept waiting for long by a busy machine; nobody hears that.
 _USUAL = {
     "player": Limits(4.0, 1500.0),
-    "feed": Limits(4.0, 2000.0),
+    # While it sends nothing nobody hears anything, and a new one sends within about a second.
+    "feed": Limits(4.0, 2000.0, still_s=2.0),
     "composer": Limits(30.0, 3000.0, at_once=True),
     "midi_out": Limits(6.0, 500.0, at_once=True),
 }
@@ -55,4 +58,4 @@ def limits_of(name: str, *, fast: bool = False, banks: Sequence[str] = ()) -> Li
     if name != "player":
         return limits
     sizes = (path.stat().st_size for bank in banks if (path := Path(bank)).exists())
-    return Limits(limits.answer_s, limits.memory_mb + _HELD * sum(sizes) / 1e6)
+    return replace(limits, memory_mb=limits.memory_mb + _HELD * sum(sizes) / 1e6)

@@ -55,6 +55,7 @@ class Worker:
         on_down: called when the link is gone, with a line about why.
         limits: how soon it answers, and how much memory it may hold.
         calm: whether it may be replaced now without being missed much.
+        place: how far it has come with what the audience hears, where that can be seen from outside.
 
     Attributes:
         memory_mb: resident memory, as it was last looked at.
@@ -72,6 +73,7 @@ class Worker:
         on_down: Callable[[str], None],
         limits: Limits = UNLIMITED,
         calm: Callable[[], bool] = lambda: True,
+        place: Callable[[], int] | None = None,
     ) -> None:
         self.name = name
         self.restarts = 0
@@ -80,7 +82,7 @@ class Worker:
         self.memory_mb = 0.0
         self.since_s = 0.0
         self._run = run
-        self._limits, self._calm = limits, calm
+        self._limits, self._calm, self._place = limits, calm, place
         self._ping_every_s = min(PING_EVERY_S, (limits.answer_s or PING_EVERY_S) / 2)
         # Why this conductor ended it; empty: it went by itself.
         self._why = ""
@@ -195,6 +197,8 @@ class Worker:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             now_s = loop.time()
+            if self._place is not None:
+                health.reached(self._place(), now_s)
             if (number := health.ask(now_s, self._ping_every_s)) is not None:
                 link.send(wire.Ping(number))
                 self.memory_mb = resident_mb(self.pid)

@@ -49,6 +49,29 @@ def test_whoever_stood_still_itself_waits_for_the_answer_anew() -> None:
     assert not health.look(60.0 + OWN_LAG_S / 2)
 
 
+def test_one_whose_work_for_the_audience_stands_still_is_ended_though_it_answers() -> None:
+    health = Health(Limits(None, still_s=2.0), 0.0)
+    # Where the one before it stopped, while this one gets ready.
+    for n in range(40):
+        health.reached(48_000, n / 4)
+        assert not health.look(n / 4)
+    for n in range(8):
+        health.reached(48_001 + n, 11.0 + n / 4)
+        assert not health.look(11.0 + n / 4)
+    assert not any(health.look(12.75 + n / 4) for n in range(1, 9))
+    assert health.look(15.0) == "nothing has come from it for 2 s"
+
+
+def test_whoever_stood_still_itself_does_not_blame_it_on_the_other_one() -> None:
+    health = Health(Limits(None, still_s=2.0), 0.0)
+    for n in range(3):
+        health.reached(n, n / 4)
+        assert not health.look(n / 4)
+    assert not health.look(60.0)
+    health.reached(9, 60.25)
+    assert not health.look(62.0)
+
+
 def test_an_answer_that_tells_of_trouble_counts_when_it_is_told_again() -> None:
     health = Health(Limits(4.0), 0.0)
     for number in range(1, TROUBLED_ANSWERS + 1):
