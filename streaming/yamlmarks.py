@@ -88,7 +88,9 @@ class MarkedYaml:
         return "\n".join(f"{self.path}:{m.line}:{m.column}: {m.text}" for m in sorted(set(mistakes)))
 
 
-def read_marked(path: Path, *, kind: str, first: str, refusal: type[Exception]) -> tuple[Path, CommentedMap]:
+def read_marked(
+    path: Path, *, kind: str, first: str, refusal: type[Exception], raw: bytes | None = None
+) -> tuple[Path, CommentedMap]:
     """Read a YAML file whose top is a mapping.
 
     Args:
@@ -96,21 +98,12 @@ def read_marked(path: Path, *, kind: str, first: str, refusal: type[Exception]) 
         kind: what it should be ("setlist", "patch"), for messages.
         first: a key such a file begins with, for messages.
         refusal: raised with what is wrong, and where.
+        raw: what is in the file; None: it is read.
 
     Returns:
         What a `MarkedYaml` is made of.
     """
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        found = nearest(path.name, beside)
-        hint = f' - did you mean "{path.parent / found[0]}"?' if found else ""
-        raise refusal(f"{path}: there is no such file{hint}") from None
-    except OSError as error:
-        raise refusal(f"{path}: cannot be read ({error.strerror}) - check its permissions") from None
-    if len(raw) > MAX_BYTES:
-        raise refusal(f"{path}: {len(raw)} bytes is no {kind} (at most {MAX_BYTES})")
+    raw = read_raw(path, kind=kind, refusal=refusal) if raw is None else raw
     yaml = YAML(typ="rt")
     try:
         text = raw.decode()
@@ -131,6 +124,28 @@ def read_marked(path: Path, *, kind: str, first: str, refusal: type[Exception]) 
     if not isinstance(data, CommentedMap):
         raise refusal(f"{path}:1:1: a {kind} begins with keys such as {first}")
     return path, data
+
+
+def read_raw(path: Path, *, kind: str, refusal: type[Exception]) -> bytes:
+    """Return what is in a file that may be YAML.
+
+    Args:
+        path: the file.
+        kind: what it should be, for messages.
+        refusal: raised where it cannot be read, or is too large.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        found = nearest(path.name, beside)
+        hint = f' - did you mean "{path.parent / found[0]}"?' if found else ""
+        raise refusal(f"{path}: there is no such file{hint}") from None
+    except OSError as error:
+        raise refusal(f"{path}: cannot be read ({error.strerror}) - check its permissions") from None
+    if len(raw) > MAX_BYTES:
+        raise refusal(f"{path}: {len(raw)} bytes is no {kind} (at most {MAX_BYTES})")
+    return raw
 
 
 def _where(path: Path, error: MarkedYAMLError) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conductor.clock import minutes
-from conductor.commands.show import add_show_options, options_of, perform
+from conductor.commands.show import SHOWS, add_show_options, options_of, perform, setlist_of
 from conductor.errors import LibraryError, UsageError
 from conductor.radio.night import Planned, night
 from conductor.radio.station import Station, weights_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from conductor.radio.plan import Radio
 
-DATA = Path("shows") / "radio"
+DATA = SHOWS / "radio"
 FILE = "radio.yaml"
 
 
@@ -64,7 +64,8 @@ def run_radio(args: argparse.Namespace) -> int:
         setlist = load_setlist(args.setlist) if args.setlist else _planned(station, args.data)
         return _print_night(_seeded(setlist, args.seed), span_s, args.start)
     data = args.data or (None if args.setlist else DATA)
-    setlist = load_setlist(args.setlist or _kept(station, data or DATA))
+    path = args.setlist or _kept(station, data or DATA)
+    setlist = setlist_of(path, data, fresh=args.fresh)
     options = options_of(argparse.Namespace(**{**vars(args), "data": data}), setlist)
     return asyncio.run(perform(_seeded(setlist, args.seed), options, hours=args.hours))
 

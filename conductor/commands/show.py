@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conductor.clock import minutes
-from conductor.errors import ConductorError, UsageError
+from conductor.errors import ConductorError, SetlistError, UsageError
 from conductor.logs import FORMS
 from conductor.publication import chosen, warnings
 from conductor.setlist import Setlist, load_setlist
+from conductor.setlist.inforce import in_force
 from conductor.show.stage import DEFAULT_OBS, RunFolder, ShowOptions, check_options, check_space, slug
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from conductor.logs import Terminal
 
 LOG_NAME = "show.log"
+# The folders of shows that are given none.
+SHOWS = Path("shows")
 
 
 def add_parsers(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -120,7 +123,7 @@ def summary(setlist: Setlist) -> str:
 
 def run_show(args: argparse.Namespace) -> int:
     """Run a show until it is over or somebody ends it."""
-    setlist = load_setlist(args.setlist)
+    setlist = setlist_of(args.setlist, args.data, fresh=args.fresh or args.fast)
     if args.fast and not setlist.cues:
         raise UsageError(f"--fast: {args.setlist} has no cues, only an endless part - it would never end")
     if args.fast and args.publish:
@@ -128,11 +131,33 @@ def run_show(args: argparse.Namespace) -> int:
     return asyncio.run(perform(setlist, options_of(args, setlist)))
 
 
+def setlist_of(path: Path, data: Path | None, *, fresh: bool) -> Setlist:
+    """Return a setlist; where its file is spoilt and a show by it broke off, as it was in force then.
+
+    Args:
+        path: of its file.
+        data: the show's folder; None: any of this place.
+        fresh: no show is gone on with.
+
+    Raises:
+        SetlistError: the file is spoilt, and nothing was in force.
+    """
+    try:
+        return load_setlist(path)
+    except SetlistError:
+        folders = [data] if data else sorted(SHOWS.glob("*/"))
+        found = None if fresh else in_force(path, folders)
+        if found is None:
+            raise
+        # The show tells the mistakes, as it tells those that are made while it runs.
+        return found
+
+
 def options_of(args: argparse.Namespace, setlist: Setlist) -> ShowOptions:
     """Return how a show is run, as the command line says."""
     fast = getattr(args, "fast", False)
     return ShowOptions(
-        data=args.data or Path("shows") / slug(setlist.title),
+        data=args.data or SHOWS / slug(setlist.title),
         record=args.record,
         host=args.host,
         operators=args.operators,

@@ -50,6 +50,6 @@ class Pending:
         if new := self.waiting:
             self.setlist = replace(
                 self.setlist, title=new.title, cues=new.cues, endless=new.endless, ahead=new.ahead,
-                template=new.template,
+                template=new.template, text=new.text,
             )  # fmt: skip
             self.waiting = None

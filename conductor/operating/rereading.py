@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 from conductor.errors import SetlistError
 from conductor.setlist import Setlist, load_setlist
@@ -16,14 +15,16 @@ class Rereading:
     """Reads a setlist again whenever its file has changed.
 
     Args:
-        path: of the file.
+        setlist: as it was read at the beginning.
         changed: called with the new setlist.
         broken: called with what is wrong with it: file:line:column, a line for each mistake.
     """
 
-    def __init__(self, path: Path, changed: Callable[[Setlist], None], broken: Callable[[str], None]) -> None:
-        self._path, self._changed, self._broken = path, changed, broken
-        self._seen = self._stamp()
+    def __init__(self, setlist: Setlist, changed: Callable[[Setlist], None], broken: Callable[[str], None]) -> None:
+        self._path, self._changed, self._broken = setlist.path, changed, broken
+        stamp = self._stamp()
+        # It may be another already: written meanwhile, or spoilt, and the show goes on by what it was.
+        self._seen = stamp if stamp and setlist.text == self._path.read_bytes() else None
 
     def _stamp(self) -> tuple[int, int] | None:
         """Return what tells one version of the file from another; None: it is not there."""

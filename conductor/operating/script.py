@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from conductor.operating.pending import Pending
 from conductor.operating.rereading import Rereading
 from conductor.setlist import Setlist
+from conductor.setlist.inforce import forget, keep
 from conductor.show.chronicle import Chronicle
 
 
@@ -19,6 +21,7 @@ class Script:
         take_up: gives the order to take a changed file up.
         notify: called when there is something to be told.
         at_once: a changed file is taken up without being asked.
+        folder: where what is in force is kept, for a conductor that finds the file spoilt; None: nowhere.
     """
 
     def __init__(
@@ -29,10 +32,13 @@ class Script:
         take_up: Callable[[str], None],
         notify: Callable[[], None],
         at_once: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.pending = Pending(setlist)
+        self._folder = folder
+        self._keep()
         self._chronicle, self._take_up, self._notify, self._at_once = chronicle, take_up, notify, at_once
-        self._rereading = Rereading(setlist.path, self._changed, self._broken)
+        self._rereading = Rereading(setlist, self._changed, self._broken)
 
     async def look(self) -> None:
         """Look at the file now."""
@@ -41,6 +47,20 @@ class Script:
     async def follow(self) -> None:
         """Look at the file now and then, for ever."""
         await self._rereading.run()
+
+    def take_up(self) -> None:
+        """Let the file as it was read last be in force."""
+        self.pending.take_up()
+        self._keep()
+
+    def over(self) -> None:
+        """Keep nothing: the next show is what its file says."""
+        if self._folder is not None:
+            forget(self._folder)
+
+    def _keep(self) -> None:
+        if self._folder is not None:
+            keep(self.pending.setlist, self._folder)
 
     def _changed(self, setlist: Setlist) -> None:
         name = setlist.path.name

@@ -188,6 +188,7 @@ class Setlist:
         osc: where show controllers that speak OSC are heard; None: nowhere.
         chat: where the audience is read; None: nowhere.
         polls: cues whose style the audience chooses.
+        text: of the file that it was read from.
     """
 
     title: str
@@ -207,6 +208,7 @@ class Setlist:
     osc: OscPlan | None = None
     chat: ChatPlan | None = None
     polls: tuple[Asking, ...] = ()
+    text: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def banks(self) -> list[str]:

@@ -21,18 +21,23 @@ from conductor.setlist.parts import PARTS, SetlistPart
 from conductor.setlist.plan import Setlist
 from conductor.setlist.players import player_mistakes
 from conductor.setlist.values import known_style
-from conductor.setlist.yamlfile import Mistake, YamlFile, did_you_mean, explain, nearest, plain, read_yaml
+from conductor.setlist.yamlfile import Mistake, YamlFile, did_you_mean, explain, nearest, plain, read_text, read_yaml
 from model.composing.opening import opening_of
 from model.errors import ModelError
 
 
-def load_setlist(path: Path) -> Setlist:
+def load_setlist(path: Path, text: bytes | None = None) -> Setlist:
     """Read and check a setlist.
+
+    Args:
+        path: of its file; what it names beside itself is looked for there.
+        text: that the file had once; None: what it has now.
 
     Raises:
         SetlistError: all its mistakes, one line each with file:line:column.
     """
-    file = read_yaml(path)
+    text = read_text(path) if text is None else text
+    file = read_yaml(path, text)
     raw = plain(file.data)
     mistakes: list[Mistake] = []
     parts: SetlistPart | None = None
@@ -45,8 +50,8 @@ def load_setlist(path: Path) -> Setlist:
                 words = [step for step in loc[:-1] if isinstance(step, str)]
                 # A part of the day is named by its time.
                 known = PARTS[next((word for word in reversed(words) if word in PARTS), "")].model_fields
-                text = f'unknown key "{loc[-1]}"{did_you_mean(str(loc[-1]), known)}'
-                mistakes.append(file.mistake(loc, text, of_key=True))
+                wrong = f'unknown key "{loc[-1]}"{did_you_mean(str(loc[-1]), known)}'
+                mistakes.append(file.mistake(loc, wrong, of_key=True))
             elif loc == ("version",) and details["type"] != "missing":
                 mistakes.append(file.mistake(loc, "this program reads version: 1"))
             else:
@@ -55,7 +60,7 @@ def load_setlist(path: Path) -> Setlist:
     mistakes += theme_mistakes(file, raw)
     if mistakes or parts is None:
         raise file.refuse(mistakes)
-    setlist = replace(build(parts, path), template=template_of(parts, path))
+    setlist = replace(build(parts, path), template=template_of(parts, path), text=text)
     if mistakes := _check_cues(file, raw, setlist):
         raise file.refuse(mistakes)
     return setlist

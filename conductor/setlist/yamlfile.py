@@ -8,9 +8,11 @@ from pathlib import Path
 from pydantic_core import ErrorDetails
 
 from conductor.errors import SetlistError
-from streaming.yamlmarks import MAX_BYTES, Loc, MarkedYaml, Mistake, did_you_mean, nearest, plain, read_marked
+from streaming.yamlmarks import MAX_BYTES, Loc, MarkedYaml, Mistake, did_you_mean, nearest, plain, read_marked, read_raw
 
-__all__ = ["MAX_BYTES", "Loc", "Mistake", "YamlFile", "did_you_mean", "explain", "nearest", "plain", "read_yaml"]
+__all__ = [
+    "MAX_BYTES", "Loc", "Mistake", "YamlFile", "did_you_mean", "explain", "nearest", "plain", "read_text", "read_yaml",
+]  # fmt: skip
 
 
 class YamlFile(MarkedYaml):
@@ -21,13 +23,22 @@ class YamlFile(MarkedYaml):
         return SetlistError(self.told(mistakes))
 
 
-def read_yaml(path: Path) -> YamlFile:
-    """Read a YAML file whose top is a mapping.
+def read_text(path: Path) -> bytes:
+    """Return what is in a setlist's file, unchecked.
 
     Raises:
-        SetlistError: it is missing, not YAML, or no mapping; says where.
+        SetlistError: it is missing, cannot be read, or is too large.
     """
-    return YamlFile(*read_marked(path, kind="setlist", first="version: 1", refusal=SetlistError))
+    return read_raw(path, kind="setlist", refusal=SetlistError)
+
+
+def read_yaml(path: Path, text: bytes) -> YamlFile:
+    """Read the text of a YAML file, whose top is a mapping.
+
+    Raises:
+        SetlistError: it is not YAML, or no mapping; says where.
+    """
+    return YamlFile(*read_marked(path, kind="setlist", first="version: 1", refusal=SetlistError, raw=text))
 
 
 def explain(error: ErrorDetails) -> str:

@@ -119,6 +119,7 @@ class Show:
             take_up=self._take_up,
             notify=self._notify,
             at_once=options.auto_reload,
+            folder=None if options.fast else options.data,
         )
         self.on_air = OnAir(options, self.crew, self.chronicle, obs, setlist.obs)
         self.commissions = Commissions(
@@ -228,7 +229,7 @@ class Show:
         while self._events:
             self._step(self._events.popleft(), None)
         if isinstance(verb, c.Reload):
-            self.pending.take_up()
+            self.script.take_up()
             self._save()
             self._notify()
 
@@ -375,6 +376,8 @@ class Show:
         await self.on_air.close()
         await self.crew.stop(1.0 if self._lifetime.hurry.is_set() else 5.0)
         self.chronicle.log("end")
+        if not self._lifetime.failure:
+            self.script.over()
         with contextlib.suppress(LibraryError):
             # As it was before the fade; what failed goes on by itself when it is started again.
             self.library.remember(KEY, {**was, "ended": not self._lifetime.failure})

@@ -34,6 +34,25 @@ def test_a_setlist_that_is_spoilt_is_told_with_its_place_and_the_old_one_plays_o
     assert row.gap <= NO_GAP
 
 
+def test_a_conductor_that_comes_back_to_a_spoilt_setlist_goes_on_by_the_old_one(house: House) -> None:
+    path = house.data.parent / "setlist.yaml"
+    good = path.read_text()
+
+    def harm() -> None:
+        house.signal("conductor", signal.SIGKILL)
+        house.show.conductor.stop()
+        path.write_text(good.replace("duration: 14s", "duration: [14s", 1))
+        house.show.start()
+
+    row, _ = house.suffer(
+        "corrupt setlist, conductor SIGKILL", harm, hears="the old setlist plays on", says=r"setlist\.yaml:\d+:\d+: ",
+        healed=lambda mark: house.says(r"plays on as it was[\s\S]*live  ", mark),
+    )  # fmt: skip
+    path.write_text(good)
+    assert row.gap is not None
+    assert row.gap <= NO_GAP
+
+
 def test_pieces_of_the_library_that_are_spoilt_stand_in_for_nobody(house: House) -> None:
     def harm() -> None:
         for midi in sorted((house.data / "pieces").glob("*.mid"))[:-1]:
