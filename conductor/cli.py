@@ -90,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: of the command line; those of the process by default.
     """
+    # The matrices of numpy are small here, those of the sound most of all: a second thread costs more than it brings.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
     if foreign := foreign_packages():
         print("\n".join(f"conductor: {line}" for line in foreign), file=sys.stderr)
