@@ -29,6 +29,7 @@ class Collection:
     muted: dict[str, bool] = field(default_factory=dict)
     volumes: dict[str, float] = field(default_factory=dict)
     places: list[Item] = field(default_factory=list)
+    filters: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
 class ObsAnswers:
@@ -238,6 +239,7 @@ class ObsAnswers:
                     return 600, {}
                 for each in (shown.inputs, shown.kinds, shown.muted, shown.volumes, shown.offsets):
                     del each[source]
+                shown.filters.pop(source, None)
                 shown.places = [item for item in shown.places if item.name != source]
                 return 100, {}
             case "GetSpecialInputs":
@@ -274,6 +276,16 @@ class ObsAnswers:
                 return 100, {"inputVolumeDb": shown.volumes[source]}
             case "SetInputVolume":
                 shown.volumes[source] = data["inputVolumeDb"]
+            case "GetSourceFilterList":
+                own = shown.filters.get(source, {})
+                return 100, {"filters": [{"filterName": n, "filterSettings": s} for n, s in own.items()]}
+            case "CreateSourceFilter":
+                own = shown.filters.setdefault(source, {})
+                if data["filterName"] in own:
+                    return 601, {}
+                own[data["filterName"]] = dict(data["filterSettings"])
+            case "RemoveSourceFilter":
+                return (100 if shown.filters.get(source, {}).pop(data["filterName"], None) is not None else 600), {}
             case "GetSourceActive":
                 active = any(i.name == source and i.scene == shown.scene and i.enabled for i in shown.places)
                 return 100, {"videoActive": active, "videoShowing": active}
@@ -292,6 +304,9 @@ _OF_AN_INPUT = {
     "SetInputMute",
     "GetInputVolume",
     "SetInputVolume",
+    "GetSourceFilterList",
+    "CreateSourceFilter",
+    "RemoveSourceFilter",
     "GetSourceActive",
     "GetMediaInputStatus",
 }

@@ -216,7 +216,7 @@ async def perform(setlist: Setlist, options: ShowOptions, *, hours: float | None
     terminal = Terminal()
     console = controllers = osc = chat = None
     try:
-        show = Show(setlist, options, library, run, terminal, obs=make_obs(options, setlist.obs))
+        show = Show(setlist, options, library, run, terminal, obs=make_obs(options, setlist))
         terminal.say(f"{setlist.title}: {len(setlist.cues)} cues{', then without end' if setlist.endless else ''}")
         show.beside(Lookout(show).follow)
         if options.port:
@@ -296,12 +296,12 @@ def maps_of(setlist: Setlist) -> list[ControllerMap]:
     return read_maps(setlist.controllers, VERBS)
 
 
-def make_obs(options: ShowOptions, plan: ObsPlan) -> Obs | None:
+def make_obs(options: ShowOptions, setlist: Setlist) -> Obs | None:
     """Return who drives OBS, or nobody where none is wanted.
 
     Args:
         options: how the show is run.
-        plan: what the setlist says of OBS.
+        setlist: says what OBS is to do, and how the picture looks.
 
     Raises:
         ObsError: the address is none.
@@ -310,16 +310,18 @@ def make_obs(options: ShowOptions, plan: ObsPlan) -> Obs | None:
         return None
     from streaming.obs.director import ObsDirector
     from streaming.obs.kept import kept_offset_ms
+    from streaming.picture.themefile import read_theme
 
+    plan = setlist.obs
     return ObsDirector(
         options.obs_url,
         options.obs_password,
         f"tcp://127.0.0.1:{options.nut_port}",
         audio_offset_ms=kept_offset_ms(options.obs_url) if plan.offset_ms is None else plan.offset_ms,
         roll_after_s=plan.roll_after_s,
+        keyed=read_theme(setlist.theme).transparent,
     )
 
 
 if TYPE_CHECKING:
     from conductor.show.stage import Obs
-    from streaming.obs.wanted import ObsPlan

@@ -49,6 +49,7 @@ class ObsDirector:
         feed_url: where OBS reads the programme, such as tcp://127.0.0.1:19003.
         audio_offset_ms: delay of the programme's sound in OBS.
         roll_after_s: age at which a broadcast that the show began is ended and begun anew; None: never.
+        keyed: whether the programme is drawn on plain green, which OBS is to take away.
         on_change: called with the new state, in the event loop that called `start`.
         on_news: called there with a line for a person and whether it is good news; None: the log is told.
         timeout_s: for every reply of OBS.
@@ -68,6 +69,7 @@ class ObsDirector:
         *,
         audio_offset_ms: int = AUDIO_OFFSET_MS,
         roll_after_s: float | None = None,
+        keyed: bool = False,
         on_change: Callable[[ObsState], None] | None = None,
         on_news: Callable[[str, bool], None] | None = None,
         timeout_s: float = 3.0,
@@ -88,7 +90,7 @@ class ObsDirector:
         self._thread: threading.Thread | None = None
         # Guards what both threads touch: wanted, revision, closing, readers, seam, state.
         self._changed = threading.Condition()
-        self._wanted = Wanted(feed_url=feed_url, audio_offset_ms=audio_offset_ms)
+        self._wanted = Wanted(feed_url=feed_url, audio_offset_ms=audio_offset_ms, keyed=keyed)
         self._revision = 0
         self._readers_missing = 0
         self._seam = False

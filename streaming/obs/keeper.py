@@ -69,8 +69,12 @@ class Keeper:
 
         if changed("scene", "scene"):
             self._attempt("scene", sources.apply_scene, wanted)
-        if changed("feed", "feed_url", "audio_offset_ms"):
+        # An input that is made again has no filter.
+        made = changed("feed", "feed_url", "audio_offset_ms")
+        if made:
             self._attempt("feed", sources.ensure_feed, wanted)
+        if made or changed("key", "keyed"):
+            self._attempt("key", sources.apply_key, wanted.keyed)
         if wanted.volume_db is not None and changed("volume", "volume_db"):
             self._attempt("volume", sources.apply_volume, wanted.volume_db)
         for what in ("now", "next"):

@@ -12,12 +12,15 @@ from streaming.obs.link import NOT_FOUND, ObsAbsentError, ObsLink, ObsRefusedErr
 from streaming.obs.wanted import Wanted
 
 FEED_INPUT = "Conductor programme"
+KEY_FILTER = "Conductor key"
 TEXT_INPUTS = {"now": "Conductor now", "next": "Conductor next"}
 
 # The first kind that OBS knows: FreeType 2 everywhere, GDI+ in builds for Windows without it.
 TEXT_KINDS = ("text_ft2_source_v2", "text_gdiplus_v3", "text_gdiplus_v2")
 # A fader at or below this lets nothing through that anybody hears.
 FADER_DOWN_DB = -40.0
+# With these every colour that a transparent theme may have stays as it is.
+KEY_SETTINGS = {"key_color_type": "green", "similarity": 120, "smoothness": 60, "spill": 100}
 TEXT_PLACES = {"now": (0.05, 0.84), "next": (0.05, 0.91)}
 
 
@@ -73,6 +76,25 @@ def ensure_feed(link: ObsLink, wanted: Wanted) -> None:
 def restart_feed(link: ObsLink, wanted: Wanted) -> None:
     """Have OBS connect to the programme anew; a media restart does not, in OBS 29."""
     link.request("SetInputSettings", inputName=FEED_INPUT, inputSettings=feed_settings(wanted.feed_url), overlay=True)
+
+
+def apply_key(link: ObsLink, keyed: bool) -> None:
+    """Have the green behind a transparent theme taken away, or nothing of another theme.
+
+    A filter that is there stays as a person has set it.
+    """
+    filters = link.request("GetSourceFilterList", sourceName=FEED_INPUT)["filters"]
+    there = any(each["filterName"] == KEY_FILTER for each in filters)
+    if keyed and not there:
+        link.request(
+            "CreateSourceFilter",
+            sourceName=FEED_INPUT,
+            filterName=KEY_FILTER,
+            filterKind="chroma_key_filter_v2",
+            filterSettings=KEY_SETTINGS,
+        )
+    elif there and not keyed:
+        link.request("RemoveSourceFilter", sourceName=FEED_INPUT, filterName=KEY_FILTER)
 
 
 def apply_text(link: ObsLink, which: str, text: str) -> None:

@@ -44,6 +44,7 @@ class Wanted:
         now, next: the texts.
         streaming: whether OBS streams.
         recording: whether OBS records.
+        keyed: whether the programme is drawn on plain green, which OBS is to take away.
     """
 
     feed_url: str
@@ -54,6 +55,7 @@ class Wanted:
     next: str | None = None
     streaming: bool | None = None
     recording: bool | None = None
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from streaming.errors import ObsError
 from streaming.obs.director import ObsDirector
 from streaming.obs.link import ObsFinalError, ObsLink, ObsRefusedError
-from streaming.obs.sources import FEED_INPUT, TEXT_INPUTS, feed_settings
+from streaming.obs.sources import FEED_INPUT, KEY_FILTER, KEY_SETTINGS, TEXT_INPUTS, feed_settings
 from tests.air.conftest import Chain
 from tests.air.studio import PASSWORD as OBS_PASSWORD
 from tests.fakes_obs import PASSWORD as FAKE_PASSWORD
@@ -25,6 +25,12 @@ FEED_PROBE: dict[str, Any] = {
     "inputKind": "ffmpeg_source",
     "inputSettings": {},
     "sceneItemEnabled": True,
+}
+KEY_PROBE: dict[str, Any] = {
+    "sourceName": FEED_PROBE["inputName"],
+    "filterName": KEY_FILTER,
+    "filterKind": "chroma_key_filter_v2",
+    "filterSettings": KEY_SETTINGS,
 }
 # Everything the show asks, in an order that meets every answer it knows how to take.
 QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -84,6 +90,13 @@ QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("SetInputAudioSyncOffset", {"inputName": FEED_PROBE["inputName"], "inputAudioSyncOffset": 20}),
     ("GetInputAudioSyncOffset", {"inputName": FEED_PROBE["inputName"]}),
     ("GetMediaInputStatus", {"inputName": FEED_PROBE["inputName"]}),
+    ("GetSourceFilterList", {"sourceName": FEED_PROBE["inputName"]}),
+    ("CreateSourceFilter", KEY_PROBE),
+    ("CreateSourceFilter", KEY_PROBE),
+    ("GetSourceFilterList", {"sourceName": FEED_PROBE["inputName"]}),
+    ("RemoveSourceFilter", {"sourceName": FEED_PROBE["inputName"], "filterName": KEY_FILTER}),
+    ("RemoveSourceFilter", {"sourceName": FEED_PROBE["inputName"], "filterName": KEY_FILTER}),
+    ("GetSourceFilterList", {"sourceName": "no such source"}),
     ("GetMediaInputStatus", {"inputName": "no such input"}),
     ("RemoveInput", {"inputName": FEED_PROBE["inputName"]}),
     ("RemoveInput", {"inputName": PROBE}),

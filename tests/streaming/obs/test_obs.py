@@ -11,7 +11,7 @@ import pytest
 from streaming.errors import ObsError
 from streaming.obs.director import ObsDirector
 from streaming.obs.link import ObsFinalError, ObsLink, ObsRefusedError, parse_url
-from streaming.obs.sources import FEED_INPUT, TEXT_INPUTS, feed_settings
+from streaming.obs.sources import FEED_INPUT, KEY_FILTER, KEY_SETTINGS, TEXT_INPUTS, feed_settings
 from streaming.obs.wanted import ObsState
 from tests.fakes_obs import PASSWORD, FakeObs
 
@@ -21,11 +21,11 @@ FEED = "tcp://127.0.0.1:19003"
 class Watched:
     """A director and every state it told of."""
 
-    def __init__(self, url: str, password: str = PASSWORD, *, timeout_s: float = 2.0) -> None:
+    def __init__(self, url: str, password: str = PASSWORD, *, timeout_s: float = 2.0, keyed: bool = False) -> None:
         self.states: list[ObsState] = []
         self.threads: set[int] = set()
         self.director = ObsDirector(
-            url, password, FEED, on_change=self._changed, timeout_s=timeout_s, backoff_s=(0.01, 0.05)
+            url, password, FEED, on_change=self._changed, timeout_s=timeout_s, backoff_s=(0.01, 0.05), keyed=keyed
         )
 
     def _changed(self, state: ObsState) -> None:
@@ -67,6 +67,27 @@ async def test_what_is_wanted_later_is_done_then_and_nothing_else_is_touched(obs
         assert obs.inputs[TEXT_INPUTS["next"]]["text"] == "Dusk"
         assert obs.requests.count("SetInputSettings") == 1
         assert "SetCurrentProgramScene" not in obs.requests
+
+
+async def test_the_green_of_a_transparent_theme_is_taken_away_and_a_persons_filter_is_theirs(obs: FakeObs) -> None:
+    async with Watched(obs.url, keyed=True) as director:
+        assert await director.start()
+        assert obs.shown.filters == {FEED_INPUT: {KEY_FILTER: KEY_SETTINGS}}
+        obs.shown.filters[FEED_INPUT][KEY_FILTER]["similarity"] = 300
+    async with Watched(obs.url, keyed=True) as director:
+        assert await director.start()
+        assert obs.shown.filters[FEED_INPUT][KEY_FILTER]["similarity"] == 300
+        assert director.state.alert == ""
+    async with Watched(obs.url) as director:
+        assert await director.start()
+        assert obs.shown.filters == {FEED_INPUT: {}}
+
+
+async def test_a_programme_that_is_made_again_is_keyed_again(obs: FakeObs) -> None:
+    async with Watched(obs.url, keyed=True) as director:
+        assert await director.start()
+        obs.forget()
+        await obs.until(lambda: KEY_FILTER in obs.shown.filters.get(FEED_INPUT, {}))
 
 
 async def test_texts_are_made_hidden_since_the_picture_tells_them_already(obs: FakeObs) -> None:
