@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from conductor.clock import Clock, minutes
 from conductor.cues import Phase, Slot
@@ -13,6 +15,9 @@ from conductor.logs import AS_RUN, Terminal
 from conductor.setlist import Cue
 
 LOG = logging.getLogger("conductor.show.chronicle")
+
+# Of the as-run log, while its disk is full: hours of a show.
+UNWRITTEN = 1000
 
 
 class Chronicle:
@@ -37,6 +42,8 @@ class Chronicle:
         self._begun_s = clock.monotonic_s()
         self.heard = False
         self.logged: list[Callable[[str], None]] = []
+        self._unwritten: deque[dict[str, Any]] = deque(maxlen=UNWRITTEN)
+        self._told = False
 
     def time(self) -> str:
         """Return the time of day as the operator reads it."""
@@ -82,24 +89,32 @@ class Chronicle:
         detail: str = "",
         sample: int | None = None,
     ) -> None:
-        """Append to the as-run log; a log that cannot be written does not stop the show."""
+        """Append to the as-run log; what cannot be written waits until it can, and stops nobody."""
         for logged in self.logged:
             logged(event)
         sample = self._sample() if sample is None else sample
         known = {"event": event, "cue": cue.id if cue else "", "piece": piece_id, "sample": sample}
         AS_RUN.info("%s", " ".join(filter(None, (event, cue.name if cue else "", detail))), extra=known)
+        self._unwritten.append(
+            {
+                "event": event, "at": self._clock.wall(), "sample": sample, "cue_id": cue.id if cue else "",
+                "title": cue.name if cue else "", "piece_id": piece_id, "detail": detail,
+            }
+        )  # fmt: skip
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Write what waits for the as-run log, the oldest first; an error is told once."""
         try:
-            self._library.log(
-                event,
-                at=self._clock.wall(),
-                sample=sample,
-                cue_id=cue.id if cue else "",
-                title=cue.name if cue else "",
-                piece_id=piece_id,
-                detail=detail,
-            )
+            while self._unwritten:
+                self._library.log(**self._unwritten[0])
+                self._unwritten.popleft()
         except LibraryError as error:
-            LOG.error("%s", error)
+            if not self._told:
+                LOG.error("%s", error)
+            self._told = True
+        else:
+            self._told = False
 
 
 _ENDED = (Phase.AIRED, Phase.FAILED, Phase.SKIPPED)

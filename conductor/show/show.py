@@ -298,6 +298,7 @@ class Show:
                 self.event(c.Tick(self._clock.wall().timestamp()))
                 self.vigil.look()
                 self._playhead.look(self.state, self.crew.heard.levels, self.now_s)
+                self.chronicle.catch_up()
                 if self._unsaved:
                     self._save()
                 with contextlib.suppress(TimeoutError):
