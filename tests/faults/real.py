@@ -23,6 +23,7 @@ from tests.air.studio import PASSWORD, Studio
 from tests.faults.ear import Heard
 from tests.faults.house import House
 
+# What is drawn overlaps: silence is a fault.
 SETLIST = """\
 version: 1
 show: {title: Soak, ahead: 2}
@@ -30,7 +31,7 @@ defaults: {duration: 20s, candidates: 1}
 cues:
   - {id: first, name: First, style: bach, instruments: [piano], seed: 1}
   - {id: second, name: Second, style: chopin, instruments: [piano], seed: 2}
-endless: {styles: {bach: 1, chopin: 1}, duration: 2m}
+endless: {styles: {bach: 1, chopin: 1}, duration: 2m, join: crossfade}
 """
 EVERY_S = 5.0
 # Caches fill, and a process that has just come takes what it needs.
@@ -46,11 +47,12 @@ STRAY_BLOCKS = 47
 
 @dataclass
 class Suffered:
-    """A fault and what was heard of it."""
+    """A fault and what was heard of it: blocks in a row without sound, and how many did not come at all."""
 
     at_s: float
     fault: str
     gap: int
+    missing: int
     recovery_s: float | None
 
 
@@ -170,7 +172,8 @@ class RealSoak:
                 suffered = self._suffer(at_s)
                 self.outcome.suffered.append(suffered)
                 tell(
-                    f"{at_s:6.0f} s  {suffered.fault:<20} gap {suffered.gap} blocks, back after {suffered.recovery_s} s"
+                    f"{at_s:6.0f} s  {suffered.fault:<20} gap {suffered.gap} blocks, {suffered.missing} did not come, "
+                    f"back after {suffered.recovery_s} s"
                 )
                 next_s = time.monotonic() + CALM_S + self._rng.expovariate(1.0 / every_s)
             time.sleep(EVERY_S)
@@ -198,7 +201,7 @@ class RealSoak:
             self._faults[name]()
         except (psutil.Error, ProcessLookupError, AttributeError, KeyError):
             # It was away already.
-            return Suffered(at_s, f"{name} (was away)", 0, None)
+            return Suffered(at_s, f"{name} (was away)", 0, 0, None)
         recovery_s = None
         while time.monotonic() < began_s + RECOVERS_S:
             time.sleep(0.5)
@@ -207,9 +210,9 @@ class RealSoak:
                 recovery_s = round(time.monotonic() - began_s, 1)
                 break
         time.sleep(3.0)
-        gap = self._house.ear.heard(since, self._house.ear.now).gap
+        heard = self._house.ear.heard(since, self._house.ear.now)
         self._listen()
-        return Suffered(at_s, name, gap, recovery_s)
+        return Suffered(at_s, name, heard.gap, heard.missing, recovery_s)
 
     def _measure(self, at_s: float, tell: Callable[[str], None]) -> None:
         """Note what each process has for itself."""
@@ -279,11 +282,13 @@ def told(outcome: Outcome) -> str:
             f"{row['process']:<10} {row['mib_first']:>7} {row['mib_last']:>8} {row['mib_most']:>8} {slope:>8} "
             f"{row['lives']:>6}"
         )
-    lines.append(f"\n{'fault':<24} {'times':>5} {'worst gap':>10} {'slowest recovery (s)':>21}")
+    lines.append(f"\n{'fault':<24} {'times':>5} {'worst gap':>10} {'missing':>8} {'slowest recovery (s)':>21}")
     counts = Counter(s.fault for s in outcome.suffered)
     for fault, times in sorted(counts.items()):
         own = [s for s in outcome.suffered if s.fault == fault]
         back = [s.recovery_s for s in own]
         slowest = "never" if None in back else max(b for b in back if b is not None)
-        lines.append(f"{fault:<24} {times:>5} {max(s.gap for s in own):>10} {slowest:>21}")
+        lines.append(
+            f"{fault:<24} {times:>5} {max(s.gap for s in own):>10} {sum(s.missing for s in own):>8} {slowest:>21}"
+        )
     return "\n".join(lines)
