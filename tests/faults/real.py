@@ -76,13 +76,15 @@ class Outcome:
     strays: list[tuple[float, int]] = field(default_factory=list)
 
     def slopes(self) -> list[dict[str, Any]]:
-        """Return, by process, its memory and the median slope of all pairs, MiB an hour (Theil, Sen)."""
+        """Return, by process, its memory: median slope of all pairs, MiB an hour (Theil, Sen), and growth."""
         rows = []
         for name, samples in self.memory.items():
             slopes: list[float] = []
+            grown = 0.0
             for pid in {pid for _, pid, _ in samples}:
                 own = [(at_s, mib) for at_s, each, mib in samples if each == pid]
                 own = [(at_s, mib) for at_s, mib in own if at_s >= own[0][0] + WARM_S][:: max(1, len(own) // 120)]
+                grown = max([grown, *(mib - own[0][1] for _, mib in own[-1:])])
                 slopes += [
                     (b[1] - a[1]) / (b[0] - a[0]) * 3600 for n, a in enumerate(own) for b in own[n + 1 :] if b[0] > a[0]
                 ]
@@ -91,7 +93,7 @@ class Outcome:
             lives = len({pid for _, pid, _ in samples})
             rows.append(
                 {"process": name, "mib_first": round(mib[0], 1), "mib_last": round(mib[-1], 1),
-                 "mib_most": round(max(mib), 1), "mib_per_hour": slope, "lives": lives}
+                 "mib_most": round(max(mib), 1), "mib_per_hour": slope, "mib_grown": round(grown, 1), "lives": lives}
             )  # fmt: skip
         return rows
 
