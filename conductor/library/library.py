@@ -214,8 +214,16 @@ class Library:
         return self._kept("ORDER BY id DESC LIMIT ?", last)
 
     def substitutes(self, style: str | None) -> list[Kept]:
-        """Return pieces that may stand in, best first: of the style, chosen once, least aired, longest not heard."""
-        return self._kept("WHERE refused = '' ORDER BY style IS NOT ?, take_of IS NOT NULL, aired, id", style)
+        """Return pieces that may stand in, best first: of the style, chosen once, least aired, longest not heard.
+
+        One that was left since nothing was heard of it does not.
+        """
+        return self._kept(
+            "WHERE refused = '' AND id NOT IN"
+            " (SELECT piece_id FROM as_run WHERE event = 'silence' AND piece_id IS NOT NULL)"
+            " ORDER BY style IS NOT ?, take_of IS NOT NULL, aired, id",
+            style,
+        )
 
     def composing_times(self, last: int) -> list[tuple[float, dict[str, Any]]]:
         """Return how many seconds the latest pieces took to compose, and their provenance, oldest first."""

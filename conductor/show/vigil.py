@@ -121,7 +121,9 @@ class Vigil:
     def _do(self, step: Step) -> None:
         match step:
             case Next(number, why):
-                self._tell("silence", f"piece {number} is left for the next: {why}", good=False)
+                live = self._state().live
+                slot = live if live and live.number == number else None
+                self._tell("silence", f"piece {number} is left for the next: {why}", good=False, slot=slot)
                 self._emit(c.Unheard(number))
             case Rebuild(worker, why):
                 self._spawn(self._crew.workers[worker].renew(why))
@@ -136,6 +138,7 @@ class Vigil:
                 self._tell("well", text, good=True)
                 self._notify()
 
-    def _tell(self, event: str, text: str, *, good: bool) -> None:
+    def _tell(self, event: str, text: str, *, good: bool, slot: c.Slot | None = None) -> None:
         (self._chronicle.say if good else self._chronicle.warn)(text)
-        self._chronicle.log(event, detail=text)
+        cue, piece_id = (slot.cue, slot.piece) if slot else (None, None)
+        self._chronicle.log(event, cue=cue, piece_id=piece_id, detail=text)

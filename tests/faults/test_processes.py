@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 # What physics asks: the feed notices a player that is gone when its own buffer is empty.
 BRIDGED = 1
-# Nobody can hear a feed that is not there; one that hangs is given six seconds to answer at first.
-A_FEEDS_START_S = {signal.SIGKILL: 6.0, signal.SIGSTOP: 15.0}
+# Nobody can hear a feed that is not there; one that hangs is given two seconds at first.
+A_FEEDS_START_S = {signal.SIGKILL: 4.0, signal.SIGSTOP: 8.0}
 
 
 def blocks(seconds: float) -> float:

@@ -44,6 +44,17 @@ def test_the_same_style_stands_in_first_and_the_least_aired_of_it(tmp_path: Path
     assert found == [fresh, heard, other]
 
 
+def test_a_piece_that_was_left_for_its_silence_stands_in_for_nothing(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    silent, sound = keep(library, "silent", "bach"), keep(library, "sound", "jazz")
+    library.log("silence", at=NOON, sample=48_000)
+    assert [piece.id for piece in library.substitutes("bach")] == [silent, sound]
+    library.log("silence", at=NOON, sample=48_000, piece_id=silent)
+    found = [piece.id for piece in library.substitutes("bach")]
+    library.close()
+    assert found == [sound]
+
+
 def test_the_as_run_log_keeps_time_and_sample_in_order(tmp_path: Path) -> None:
     library = Library(tmp_path)
     for n in range(5):
