@@ -32,6 +32,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not table.ROWS:
         return
     terminalreporter.write_line("")
-    terminalreporter.write_line(table.markdown(table.ROWS))
+    terminalreporter.write_line(table.markdown(row.cells for row in table.ROWS))
     if page := os.environ.get("FAULTS_TABLE"):
         table.write(table.ROWS, Path(page))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,15 +49,18 @@ def add(row: Row) -> Row:
     return row
 
 
-def markdown(rows: list[Row]) -> str:
-    """Return the table for a page."""
-    lines = [_HEAD, ("---",) * len(_HEAD), *(row.cells for row in rows)]
+def markdown(rows: Iterable[Sequence[str]]) -> str:
+    """Return the table for a page, of cells."""
+    lines = [_HEAD, ("---",) * len(_HEAD), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def write(rows: list[Row], page: Path) -> None:
-    """Put the table into a page, between its marks."""
+    """Put the rows into the table of a page, between its marks; faults that were not tried this time stay."""
     text = page.read_text()
     head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    page.write_text(f"{head}{BEGIN}\n{markdown(rows)}\n{END}{tail}")
+    table, tail = rest.split(END)
+    there = [line.strip("|").split("|") for line in table.strip().splitlines()[2:]]
+    found = {cells[0].strip(): tuple(cell.strip() for cell in cells) for cells in there}
+    found |= {row.cells[0]: row.cells for row in rows}
+    page.write_text(f"{head}{BEGIN}\n{markdown(found.values())}\n{END}{tail}")

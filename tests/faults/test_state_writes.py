@@ -31,9 +31,8 @@ def test_killed_at_every_write_the_show_goes_on_and_plays_every_cue(folder: Path
     assert isinstance(count, int)
     add(
         Row(
-            f"SIGKILL of everything at each of {count} moments of writing, simulated",
-            "silence until it is started again", None,
-            "taking up the show where it broke off", took_s / max(1, count),
+            "SIGKILL of everything at each moment of writing, simulated", "silence until it is started again", None,
+            f"taking up the show where it broke off ({count} times)", took_s / max(1, count),
         )
     )  # fmt: skip
     assert found["wrong"] == {}
