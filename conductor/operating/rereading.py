@@ -22,9 +22,14 @@ class Rereading:
 
     def __init__(self, setlist: Setlist, changed: Callable[[Setlist], None], broken: Callable[[str], None]) -> None:
         self._path, self._changed, self._broken = setlist.path, changed, broken
-        stamp = self._stamp()
         # It may be another already: written meanwhile, or spoilt, and the show goes on by what it was.
-        self._seen = stamp if stamp and setlist.text == self._path.read_bytes() else None
+        self._seen = self._stamp() if setlist.text == self._text() else None
+
+    def _text(self) -> bytes | None:
+        try:
+            return self._path.read_bytes()
+        except OSError:
+            return None
 
     def _stamp(self) -> tuple[int, int] | None:
         """Return what tells one version of the file from another; None: it is not there."""

@@ -33,7 +33,10 @@ def keep(setlist: Setlist, folder: Path) -> None:
 
 def forget(folder: Path) -> None:
     """Forget it: the show is over, and the next one is what its file says."""
-    (folder / NAME).unlink(missing_ok=True)
+    try:
+        (folder / NAME).unlink(missing_ok=True)
+    except OSError as error:
+        LOG.warning("the setlist in force is not forgotten: %s", error.strerror)
 
 
 def in_force(path: Path, folders: Iterable[Path]) -> Setlist | None:

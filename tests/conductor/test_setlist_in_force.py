@@ -63,6 +63,9 @@ def test_a_folder_that_cannot_be_written_ends_no_show(
 ) -> None:
     keep(load_setlist(path), folder / "gone")
     assert "the setlist in force is not kept" in caplog.text
+    (folder / NAME).mkdir()
+    forget(folder)
+    assert "the setlist in force is not forgotten" in caplog.text
 
 
 async def test_a_show_that_goes_on_by_what_was_tells_the_mistakes_and_takes_the_mended_file_up(path: Path) -> None:
@@ -75,6 +78,17 @@ async def test_a_show_that_goes_on_by_what_was_tells_the_mistakes_and_takes_the_
     await rereading.look()
     assert len(broken) == 1
     assert "evening.yaml:4:" in broken[0]
+    path.write_text(GOOD, encoding="utf-8")
+    await rereading.look()
+    assert read == [setlist]
+
+
+async def test_a_file_that_is_gone_is_read_when_it_is_there_again(path: Path) -> None:
+    setlist = load_setlist(path)
+    path.unlink()
+    read: list[Setlist] = []
+    rereading = Rereading(setlist, read.append, lambda _: None)
+    await rereading.look()
     path.write_text(GOOD, encoding="utf-8")
     await rereading.look()
     assert read == [setlist]
