@@ -82,7 +82,7 @@ def diff(old: Setlist, new: Setlist) -> Diff:
             told = [_told(name, before[cue_id], after[cue_id]) for name in names if name != "number"]
             changed.append(Changed(after[cue_id], fields, ", ".join(told)))
     # Known to the show by other ways than its cues.
-    aside = {"cues", "endless", "ahead", "path", "title", "template"}
+    aside = {"cues", "endless", "ahead", "path", "title", "template", "text"}
     return Diff(
         added=tuple(cue for cue_id, cue in after.items() if cue_id not in before),
         removed=tuple(cue for cue_id, cue in before.items() if cue_id not in after),
