@@ -30,9 +30,8 @@ STALL_S = 2.0
 AUDIO_QUEUE_SAMPLES = int(2 * STALL_S * SAMPLE_RATE)
 # Larger than a 1280x720 picture, so that a packet is one write.
 IO_BUFFER_BYTES = 1 << 21
-# Marks to seek by, and the index of them, are of no use in a connection, and both ends would keep every one for ever:
-# tens of MiB an hour. Streams without them are the format's own, but called experimental.
-_UNSEEKABLE = {"syncpoints": "none", "write_index": "0", "strict": "experimental"}
+# Nobody seeks in a connection, and an index of every picture for the end of it would grow for ever.
+_NO_INDEX = {"write_index": "0"}
 _SAMPLES = Fraction(1, SAMPLE_RATE)
 
 
@@ -114,7 +113,7 @@ class _Reader:
 
     def _serve(self, pipe: _Pipe) -> None:
         server = self._server
-        with av.open(pipe, "w", format="nut", buffer_size=IO_BUFFER_BYTES, options=_UNSEEKABLE) as container:
+        with av.open(pipe, "w", format="nut", buffer_size=IO_BUFFER_BYTES, options=_NO_INDEX) as container:
             video = container.add_stream("rawvideo", rate=server.fps)
             video.width, video.height, video.pix_fmt = server.width, server.height, "yuv420p"
             # BT.709 in limited range, as the pictures are drawn; said, so that nobody guesses.
