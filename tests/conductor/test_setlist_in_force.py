@@ -13,7 +13,7 @@ from conductor.setlist import Setlist, load_setlist
 from conductor.setlist.inforce import NAME, forget, in_force, keep
 
 GOOD = "version: 1\nshow: {title: Évening}\ncues:\n  - {id: one, style: bach, duration: 30s}\n"
-SPOILT = GOOD.replace("[", "").replace("{id", "{[id")
+SPOILT = GOOD.replace("{id", "{[id")
 
 
 @pytest.fixture

@@ -84,7 +84,8 @@ class Outcome:
             for pid in {pid for _, pid, _ in samples}:
                 own = [(at_s, mib) for at_s, each, mib in samples if each == pid]
                 own = [(at_s, mib) for at_s, mib in own if at_s >= own[0][0] + WARM_S][:: max(1, len(own) // 120)]
-                grown = max([grown, *(mib - own[0][1] for _, mib in own[-1:])])
+                if own:
+                    grown = max(grown, own[-1][1] - own[0][1])
                 slopes += [
                     (b[1] - a[1]) / (b[0] - a[0]) * 3600 for n, a in enumerate(own) for b in own[n + 1 :] if b[0] > a[0]
                 ]
