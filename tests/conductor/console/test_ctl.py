@@ -77,10 +77,11 @@ async def test_every_verb_is_said_and_its_exit_status_tells_what_came_of_it(tmp_
         who = [line.detail for line in it.library.as_run(1000) if line.event == "go" and line.detail]
         assert " via ctl: go" in who[0]
 
-        # What is told of the show.
+        # What is told of the show. Pieces that come in move the revision too, whenever they like.
+        revision = it.show.revision
         assert await told.ctl("state") == 0
         lines = told.out.splitlines()
-        assert lines[0] == f"Trial, revision {it.show.revision}"
+        assert lines[0] in [f"Trial, revision {n}" for n in range(revision, it.show.revision + 1)]
         assert lines[1].startswith("on air  1 Bach, 0:0")
         assert [">", "1", "one", "live"] in [line.split()[:4] for line in lines]
         assert "Late" in told.out
@@ -93,14 +94,15 @@ async def test_every_verb_is_said_and_its_exit_status_tells_what_came_of_it(tmp_
         assert told.out.startswith('show.yaml:2:16: style: the style "barch" is unknown')
 
         # Beside the arguments: what the order is said about, and once.
-        revision = it.show.revision
+        revision, held = it.show.revision, it.events().count(("hold", ""))
         assert await told.ctl("hold --request-id x") == await told.ctl("hold --request-id x") == 0
-        assert it.show.revision == revision + 1
+        assert it.events().count(("hold", "")) == held + 1
         assert await told.ctl(f"release --revision {revision}") == 1
         assert "the show has changed" in told.err
         assert await told.ctl("release --expect-standby nobody") == 1
+        revision = it.show.revision
         assert await told.ctl("release --json") == 0
-        assert json.loads(told.out) == {"ok": True, "revision": it.show.revision}
+        assert json.loads(told.out) in [{"ok": True, "revision": n} for n in range(revision, it.show.revision + 1)]
         for words, reason in (
             ("goo", 'there is no verb "goo" - did you mean "go"?'), ("fade 0", "greater than 0 - fade [SECONDS]"),
             ("hold x", "one too many"), ("state x", "takes no arguments"), ("completion fish", "bash and zsh"),
