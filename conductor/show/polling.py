@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
 from conductor import cues as c
 from conductor import wire
+from conductor.chat import keeping
 from conductor.chat import poll as p
 from conductor.clock import Clock
+from conductor.errors import LibraryError
+from conductor.library import Library
 from conductor.setlist import Setlist
 from conductor.show.chronicle import Chronicle
 from conductor.show.crew import Crew
@@ -22,6 +26,9 @@ EVERY_S = 0.2
 # The picture is told of other counts so often at most.
 SHOWN_EVERY_S = 0.4
 AGAIN_EVERY_S = 5.0
+# Where they are kept; votes so often at most.
+KEY = "polls"
+_KEPT_EVERY_S = 1.0
 # What is not known yet is guessed: composing takes as long as the piece lasts; and some to spare.
 _SPARE, _SPARE_S = 1.3, 5.0
 UNKNOWN_RATE = 1.0
@@ -43,6 +50,7 @@ class Polls:
     """Holds polls: asks, counts, and lets the rules of the show take up what came of it.
 
     Args:
+        library: keeps them for the next conductor.
         crew: draws them, and knows where the piece on air is.
         chronicle: told of each poll and its result.
         clock: of the show.
@@ -54,6 +62,7 @@ class Polls:
 
     def __init__(
         self,
+        library: Library,
         crew: Crew,
         chronicle: Chronicle,
         clock: Clock,
@@ -64,9 +73,12 @@ class Polls:
         notify: Callable[[], None],
     ) -> None:
         self.rooms: list[Room] = []
-        self._crew, self._chronicle, self._clock, self._rates = crew, chronicle, clock, rates
+        self._library, self._crew, self._chronicle, self._clock = library, crew, chronicle, clock
+        self._rates = rates
         self._setlist, self._state, self._emit, self._notify = setlist, state, emit, notify
         self._polling = p.Polling()
+        self._kept: p.Polling | None = None
+        self._kept_s = float("-inf")
         self._votes: dict[str, int] = {}
         self._live = ""
         self._shown_s = float("-inf")
@@ -119,6 +131,34 @@ class Polls:
         except ValueError as error:
             raise c.RefusalError(str(error)) from None
 
+    def take_up(self) -> None:
+        """Go on with the polls of an earlier conductor, whose show was taken up."""
+        kept = self._library.recall(KEY)
+        if kept is None:
+            return
+        try:
+            self._polling = keeping.restored(kept, self._clock.monotonic_s(), self._clock.wall().timestamp())
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._library.set_aside(KEY, f"{type(error).__name__}: {error}")
+            return
+        live = self._state().live
+        self._live = live.cue.id if live else ""
+        if self.poll:
+            self._tell(f"poll {self.poll.number} goes on, with {len(self.poll.votes)} votes")
+            self._show()
+
+    def _keep(self) -> None:
+        """Keep what there is: whether a poll is open at once, votes within a second."""
+        now_s, new, old = self._clock.monotonic_s(), self._polling, self._kept
+        turned = old is None or (new.held, new.poll is None) != (old.held, old.poll is None)
+        if new is old or not (turned or now_s - self._kept_s >= _KEPT_EVERY_S):
+            return
+        self._kept_s = now_s
+        # Whoever cannot write it says so where the state of the show is saved; it is tried again.
+        with suppress(LibraryError):
+            self._library.remember(KEY, keeping.plain(new, now_s, self._clock.wall().timestamp()))
+            self._kept = new
+
     async def follow(self) -> None:
         """Look now and then, for ever; whatever goes wrong with a poll is no matter of the show's."""
         troubled = False
@@ -149,6 +189,7 @@ class Polls:
             self._say("The poll is called off.")
             self._step(p.Dropped())
         self._step(self._moment(state, live))
+        self._keep()
         waited_s = self._clock.monotonic_s() - self._shown_s
         if self._unshown and waited_s >= SHOWN_EVERY_S:
             self._show()

@@ -127,7 +127,7 @@ class Show:
             Repeats(library, self._clock, lambda: self.state.endless),
         )  # fmt: skip
         self.polls = Polls(
-            self.crew, self.chronicle, self._clock, self._composing_rates,
+            library, self.crew, self.chronicle, self._clock, self._composing_rates,
             lambda: self.setlist, lambda: self.state, self.event, self._notify,
         )  # fmt: skip
         self.revisions = Revisions(library, self.chronicle, self._clock, self.crew, self.commissions.takes, self.event)
@@ -163,6 +163,7 @@ class Show:
         self.commissions.takes.update(found.takes)
         numbers = {slot.cue.id: slot.number for slot in self.state.slots}
         self.crew.know({numbers[cue_id]: take for cue_id, take in found.takes.items()})
+        self.polls.take_up()
         self.chronicle.say(found.told)
 
     def _save(self) -> None:

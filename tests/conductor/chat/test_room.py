@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +18,11 @@ from conductor.chat.line import Said
 from conductor.chat.plan import ChatPlan, PollPlan
 from conductor.chat.poll import Asking, Opened
 from conductor.chat.room import Chat
+from conductor.library import Library
 from conductor.operating.order import Answer, Order
 from conductor.setlist import Cue, Endless, Setlist
 from conductor.show.crew import Crew
-from conductor.show.polling import Polls
+from conductor.show.polling import KEY, Polls
 from conductor.show.take import bed
 
 DRAWN = Endless((("chopin", 1.0), ("jazz", 1.0), ("video_games", 1.0)), seed=4, poll=PollPlan(1, 3, 30.0))
@@ -29,8 +32,10 @@ PLAN = ChatPlan("#music", "127.0.0.1", 6667, False, "conductor", mods=("maria",)
 class FakeShow:
     """What polls and the chat see of a show: one drawn piece on air, two ready."""
 
-    def __init__(self, polls: Sequence[Asking] = ()) -> None:
+    def __init__(self, folder: Path, polls: Sequence[Asking] = ()) -> None:
         self.now_s = 1000.0
+        self.wall_s = 1_800_000_000.0
+        self.library = Library(Path(tempfile.mkdtemp(dir=folder)))
         self.setlist = Setlist("Test", (Cue("c1", "1", "One"), Cue("c2", "2", "Two")), DRAWN, polls=tuple(polls))
         slots = [c.Slot(Cue(f"e{n}", f"E{n}", f"Jazz No. {n}", style="jazz", duration_s=60.0), drawn=n) for n in (1, 2)]
         live = replace(slots[0], phase=c.Phase.LIVE, number=1, duration_s=200.0)
@@ -50,18 +55,20 @@ class FakeShow:
         self.messages = 0
         self.observed: Any = SimpleNamespace(tally=SimpleNamespace(chatted=self._chatted))
         self.notified = 0
-        crew: Any = self.crew
-        chronicle: Any = self.chronicle
-        self.polls = Polls(
-            crew, chronicle, self, lambda: [0.2], lambda: self.setlist, lambda: self.state,
+        self.polls = self.new_polls()
+
+    def new_polls(self) -> Polls:
+        """Return polls as a conductor has them that begins."""
+        return Polls(
+            self.library, self.crew, self.chronicle, self, lambda: [0.2], lambda: self.setlist, lambda: self.state,
             self.events.append, self._notify,
         )  # fmt: skip
 
     def monotonic_s(self) -> float:
         return self.now_s
 
-    def wall(self) -> Any:
-        raise NotImplementedError
+    def wall(self) -> datetime:
+        return datetime.fromtimestamp(self.wall_s, UTC)
 
     def _notify(self) -> None:
         self.notified += 1
@@ -75,14 +82,15 @@ class FakeShow:
 
     def pass_time(self, seconds: float) -> None:
         self.now_s += seconds
+        self.wall_s += seconds
         self.polls.tick()
 
 
 class Audience:
     """A show with a chat, without a server."""
 
-    def __init__(self, polls: Sequence[Asking] = (), plan: ChatPlan = PLAN) -> None:
-        self.show = FakeShow(polls)
+    def __init__(self, folder: Path, polls: Sequence[Asking] = (), plan: ChatPlan = PLAN) -> None:
+        self.show = FakeShow(folder, polls)
         self.chat = Chat(self.show, plan, clock=self.show)  # type: ignore[arg-type]
         self.said: list[str] = []
         monkeypatched: Any = self.chat.irc
@@ -94,8 +102,8 @@ class Audience:
         self.chat.hear(Said(who, who, text, moderates))
 
 
-def test_a_poll_is_told_counted_shown_and_taken_up() -> None:
-    audience = Audience()
+def test_a_poll_is_told_counted_shown_and_taken_up(tmp_path: Path) -> None:
+    audience = Audience(tmp_path)
     show = audience.show
     show.pass_time(0.2)
     poll = show.polls.poll
@@ -115,8 +123,8 @@ def test_a_poll_is_told_counted_shown_and_taken_up() -> None:
     assert show.shown[-1] == wire.Ballot()
 
 
-def test_without_votes_the_show_is_told_nothing() -> None:
-    audience = Audience()
+def test_without_votes_the_show_is_told_nothing(tmp_path: Path) -> None:
+    audience = Audience(tmp_path)
     audience.show.pass_time(0.2)
     audience.show.pass_time(31.0)
     assert audience.show.events == []
@@ -124,15 +132,15 @@ def test_without_votes_the_show_is_told_nothing() -> None:
 
 
 @pytest.mark.parametrize("state", [{"held": True}, {"endless_on": False}, {"unattended": True}])
-def test_nothing_is_asked_that_could_not_be_taken_up(state: dict[str, Any]) -> None:
-    audience = Audience()
+def test_nothing_is_asked_that_could_not_be_taken_up(tmp_path: Path, state: dict[str, Any]) -> None:
+    audience = Audience(tmp_path)
     audience.show.state = replace(audience.show.state, **state)
     audience.show.pass_time(1.0)
     assert audience.show.polls.poll is None
 
 
-def test_a_poll_about_what_is_gone_is_called_off() -> None:
-    audience = Audience()
+def test_a_poll_about_what_is_gone_is_called_off(tmp_path: Path) -> None:
+    audience = Audience(tmp_path)
     show = audience.show
     show.pass_time(0.2)
     audience.hear("ann", "1")
@@ -142,8 +150,8 @@ def test_a_poll_about_what_is_gone_is_called_off() -> None:
     assert audience.said[-1] == "The poll is called off."
 
 
-def test_nothing_is_asked_where_nobody_is_heard() -> None:
-    audience = Audience()
+def test_nothing_is_asked_where_nobody_is_heard(tmp_path: Path) -> None:
+    audience = Audience(tmp_path)
     audience.chat.irc.there = False
     audience.show.pass_time(1.0)
     assert audience.show.polls.poll is None
@@ -151,9 +159,9 @@ def test_nothing_is_asked_where_nobody_is_heard() -> None:
         audience.show.polls.obey(Opened())
 
 
-def test_a_cue_is_asked_about_where_there_is_time_and_goes_on_where_there_is_none() -> None:
+def test_a_cue_is_asked_about_where_there_is_time_and_goes_on_where_there_is_none(tmp_path: Path) -> None:
     for duration_s, asked in ((200.0, True), (20.0, False)):
-        audience = Audience([Asking("c2", ("jazz", "bach"), 60.0)])
+        audience = Audience(tmp_path, [Asking("c2", ("jazz", "bach"), 60.0)])
         show = audience.show
         first = replace(c.Slot(show.setlist.cues[0], c.Phase.LIVE, number=1), duration_s=duration_s)
         show.state = replace(show.state, slots=(first, c.Slot(show.setlist.cues[1], asking=True)), endless=None)
@@ -168,8 +176,8 @@ def test_a_cue_is_asked_about_where_there_is_time_and_goes_on_where_there_is_non
         assert show.events == [c.Voted("bach", "c2")]
 
 
-def test_moderators_give_orders_in_their_name_and_others_do_not() -> None:
-    audience = Audience()
+def test_moderators_give_orders_in_their_name_and_others_do_not(tmp_path: Path) -> None:
+    audience = Audience(tmp_path)
     audience.hear("ann", "!skip")
     assert audience.show.orders == []
     audience.hear("maria", "!skip")
@@ -187,8 +195,8 @@ def test_moderators_give_orders_in_their_name_and_others_do_not() -> None:
     assert audience.said == ["go: GO was just given"]
 
 
-def test_questions_are_answered_seldom_and_titles_are_harmless() -> None:
-    audience = Audience()
+def test_questions_are_answered_seldom_and_titles_are_harmless(tmp_path: Path) -> None:
+    audience = Audience(tmp_path)
     show = audience.show
     live = show.state.slots[0]
     show.state = show.state.put(replace(live, cue=replace(live.cue, name="A\u202eB\r\nQUIT" + "x" * 300)))
@@ -208,15 +216,89 @@ def test_questions_are_answered_seldom_and_titles_are_harmless() -> None:
     ]
 
 
-def test_commands_that_the_setlist_leaves_out_are_not_listened_to() -> None:
-    audience = Audience(plan=replace(PLAN, commands=("vote",)))
+def test_commands_that_the_setlist_leaves_out_are_not_listened_to(tmp_path: Path) -> None:
+    audience = Audience(tmp_path, plan=replace(PLAN, commands=("vote",)))
     audience.hear("maria", "!skip")
     audience.hear("ann", "!now")
     assert (audience.show.orders, audience.said) == ([], [])
 
 
-def test_a_hundred_thousand_voters_are_bounded() -> None:
-    audience = Audience()
+@pytest.mark.parametrize("booted", [False, True])
+def test_a_poll_goes_on_with_its_votes_when_the_conductor_is_another(tmp_path: Path, booted: bool) -> None:
+    audience = Audience(tmp_path)
+    show = audience.show
+    show.pass_time(0.2)
+    poll = show.polls.poll
+    assert poll is not None
+    audience.hear("ann", "2")
+    audience.hear("ben", "2")
+    show.pass_time(1.0)
+    audience.hear("eve", "1")
+    rooms, show.polls = show.polls.rooms, show.new_polls()
+    show.polls.rooms += rooms
+    if booted:
+        # The monotonic clock begins anew, too.
+        show.now_s = 3.0
+    show.wall_s += 4.0
+    show.polls.take_up()
+    # The last second of votes is lost, and told in no other way than by the counts.
+    assert show.shown[-1].counts == [0, 2, 0]
+    assert show.shown[-1].left_s == pytest.approx(25.0, abs=0.1)
+    assert "poll: 1 goes on, with 2 votes" in show.told
+    for person in ("ann", "eve"):
+        show.polls.vote(person, 0)
+    show.pass_time(1.0)
+    show.pass_time(25.0)
+    assert show.events == [c.Voted(poll.choices[0])]
+    assert show.shown[-1].counts == [2, 1, 0]
+    # The next conductor finds that it is over: nothing is taken up twice.
+    show.pass_time(0.2)
+    show.polls = show.new_polls()
+    show.polls.take_up()
+    show.pass_time(0.2)
+    assert (show.polls.poll, len(show.events)) == (None, 1)
+
+
+def test_a_poll_whose_time_ran_out_meanwhile_is_settled_and_no_clock_makes_it_longer(tmp_path: Path) -> None:
+    for gone_s, left_s in ((3600.0, 0.0), (-3600.0, 29.0)):
+        audience = Audience(tmp_path)
+        show = audience.show
+        show.pass_time(0.2)
+        audience.hear("ann", "3")
+        show.pass_time(1.0)
+        choices = show.polls.choices
+        show.polls = show.new_polls()
+        show.wall_s += gone_s
+        show.polls.take_up()
+        assert show.polls.poll is not None
+        assert show.polls.poll.closes_s - show.now_s == pytest.approx(left_s, abs=0.1)
+        show.pass_time(left_s + 0.1)
+        assert show.events == [c.Voted(choices[2])]
+
+
+@pytest.mark.parametrize("kept", [{"poll": 3}, "what", {"seed": 1, "held": 2, "since": 0, "asked": 4, "poll": None}])
+def test_polls_that_mean_nothing_are_set_aside(tmp_path: Path, kept: Any) -> None:
+    audience = Audience(tmp_path)
+    audience.show.library.remember(KEY, kept)
+    audience.show.polls.take_up()
+    assert audience.show.library.recall(KEY) is None
+    audience.show.pass_time(0.2)
+    assert audience.show.polls.poll is not None
+
+
+def test_polls_of_a_show_that_was_not_taken_up_are_forgotten(tmp_path: Path) -> None:
+    audience = Audience(tmp_path)
+    audience.show.pass_time(0.2)
+    audience.show.state = replace(audience.show.state, held=True)
+    audience.show.polls = audience.show.new_polls()
+    audience.show.pass_time(0.2)
+    audience.show.polls = audience.show.new_polls()
+    audience.show.polls.take_up()
+    assert audience.show.polls.poll is None
+
+
+def test_a_hundred_thousand_voters_are_bounded(tmp_path: Path) -> None:
+    audience = Audience(tmp_path)
     audience.show.pass_time(0.2)
     for person in range(60_000):
         audience.show.polls.vote(f"p{person}", 0)

@@ -8,10 +8,13 @@ import sqlite3
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 from conductor import wire
+from conductor.chat.poll import Opened
 from conductor.cues import Phase
 from conductor.library import Library
+from conductor.show.polling import KEY as POLLS
 from conductor.show.resume import KEY, PLAYHEAD
 from tests.conductor.show.test_show import PATIENCE_S, Running, running
 
@@ -86,6 +89,25 @@ async def test_a_show_that_was_ended_goes_on_where_it_was_if_that_is_wished(tmp_
         assert "where it was ended" in it.output.getvalue()
         await it.until(lambda: bool(sent))
         assert sent[0].from_s == kept["position_s"] > 8.0
+        await it.end()
+
+
+async def test_a_poll_that_was_open_goes_on(tmp_path: Path) -> None:
+    text = "cues: [{id: one, style: bach, duration: 90s}]\nendless: {styles: {jazz: 1, bach: 1, folk: 1}}"
+    async with running(tmp_path, text, player="--speed 1") as it:
+        it.show.polls.rooms.append(SimpleNamespace(there=True, say=lambda _: None))
+        await it.until(lambda: it.phase("one") is Phase.LIVE)
+        it.show.obey(Opened(("jazz", "bach"), 300.0))
+        it.show.polls.vote("ann", 1)
+        await it.until(lambda: bool((it.show.library.recall(POLLS)["poll"] or {}).get("votes")))
+        it.show.end()
+        await it.end()
+    async with running(tmp_path, text, player="--speed 1", resume=True) as it:
+        poll = it.show.polls.poll
+        assert poll is not None
+        assert (poll.choices, poll.votes) == (("jazz", "bach"), {"ann": 1})
+        assert it.show.polls.plain
+        assert it.show.polls.plain["left_s"] > 200
         await it.end()
 
 
