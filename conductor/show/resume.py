@@ -50,12 +50,14 @@ class Resumed:
         state: it goes on from; takes: that it has, by cue.
         revision: of the show.
         told: for people, where that is.
+        broke_off: whether nobody had ended it.
     """
 
     state: State
     takes: dict[str, Take]
     revision: int
     told: str
+    broke_off: bool
 
 
 def take_up(fresh: State, library: Library, *, resume: bool) -> Resumed | None:
@@ -86,8 +88,9 @@ def take_up(fresh: State, library: Library, *, resume: bool) -> Resumed | None:
         if isinstance(position_s, int | float) and 0.0 <= position_s < live.duration_s:
             state = replace(state, resume_s=float(position_s))
             where = f", {minutes(position_s)} into {live.cue.name}"
-    ended = "was ended" if saved.get("ended") else "broke off"
-    return Resumed(state, takes, revision, f"taking up the show where it {ended}{where} (--fresh begins anew)")
+    broke_off = not saved.get("ended")
+    how = "broke off" if broke_off else "was ended"
+    return Resumed(state, takes, revision, f"taking up the show where it {how}{where} (--fresh begins anew)", broke_off)
 
 
 class Playhead:

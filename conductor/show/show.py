@@ -165,6 +165,8 @@ class Show:
         self.crew.know({numbers[cue_id]: take for cue_id, take in found.takes.items()})
         self.polls.take_up()
         self.chronicle.say(found.told)
+        if found.broke_off:
+            self.chronicle.log("fault", detail="the conductor broke off; this one has taken the show up")
 
     def _save(self) -> None:
         saved = save(self.state, self.commissions.takes, self.setlist, self.revision)

@@ -198,6 +198,7 @@ async def test_a_killed_conductor_is_followed_by_one_that_takes_the_running_show
     await first.wait()
     async with running(tmp_path, text, player="--speed 2") as it:
         assert "taking up the show" in it.output.getvalue()
+        assert ("fault", "") in it.events()
         workers = it.show.crew.workers
         await it.until(lambda: it.phase("two") is Phase.LIVE)
         await it.until(lambda: it.phase("three") is Phase.ARMED)
