@@ -103,7 +103,9 @@ def read_marked(
     Returns:
         What a `MarkedYaml` is made of.
     """
-    raw = read_raw(path, kind=kind, refusal=refusal) if raw is None else raw
+    raw = read_raw(path, refusal=refusal) if raw is None else raw
+    if len(raw) > MAX_BYTES:
+        raise refusal(f"{path}: {len(raw)} bytes is no {kind} (at most {MAX_BYTES})")
     yaml = YAML(typ="rt")
     try:
         text = raw.decode()
@@ -126,13 +128,12 @@ def read_marked(
     return path, data
 
 
-def read_raw(path: Path, *, kind: str, refusal: type[Exception]) -> bytes:
+def read_raw(path: Path, *, refusal: type[Exception]) -> bytes:
     """Return what is in a file that may be YAML.
 
     Args:
         path: the file.
-        kind: what it should be, for messages.
-        refusal: raised where it cannot be read, or is too large.
+        refusal: raised where it cannot be read.
     """
     try:
         raw = path.read_bytes()
@@ -143,8 +144,6 @@ def read_raw(path: Path, *, kind: str, refusal: type[Exception]) -> bytes:
         raise refusal(f"{path}: there is no such file{hint}") from None
     except OSError as error:
         raise refusal(f"{path}: cannot be read ({error.strerror}) - check its permissions") from None
-    if len(raw) > MAX_BYTES:
-        raise refusal(f"{path}: {len(raw)} bytes is no {kind} (at most {MAX_BYTES})")
     return raw
 
 

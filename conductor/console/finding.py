@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from conductor.show.stage import run_folders
+from model.whole import write_whole
 
 RECORD = "console.json"
 # A header that names the client; that it is there at all tells that no page of another site has sent the request.
@@ -35,10 +35,7 @@ class Place:
 
     def write(self, path: Path) -> None:
         """Write it in one step, for its owner's eyes alone."""
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file)
-        Path(name).replace(path)
+        write_whole(path, json.dumps(asdict(self)).encode(), mode=0o600)
 
 
 def running() -> list[Place]:

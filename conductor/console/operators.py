@@ -7,10 +7,8 @@ import binascii
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from conductor.console.roles import ROLES, Role
 from conductor.errors import UsageError
 from conductor.setlist.yamlfile import explain
+from model.whole import write_whole
 
 SHORTEST = 10
 LONGEST = 256
@@ -128,16 +127,6 @@ def write_operators(path: Path, operators: dict[str, Operator]) -> None:
         for each in operators.values()
     }
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"version": 1, "operators": rows}, file, indent=2)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(path, json.dumps({"version": 1, "operators": rows}, indent=2).encode() + b"\n", mode=0o600)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from None

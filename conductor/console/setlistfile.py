@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -22,6 +20,7 @@ from conductor.setlist.diff import diff
 from conductor.setlist.yamlfile import MAX_BYTES, explain
 from conductor.show.chronicle import Chronicle
 from conductor.show.show import Show
+from model.whole import write_whole
 
 # JSON writes some characters in two to six bytes.
 MOST_BYTES = MAX_BYTES + 100_000
@@ -76,14 +75,14 @@ class SetlistFile:
         somebody_of(request)
         raw = await asyncio.to_thread(_raw, self._path)
         text = raw.decode("utf-8", "replace")
-        _, mistakes = await asyncio.to_thread(_read, self._path, self._path.name)
+        _, mistakes = await asyncio.to_thread(_read, self._path)
         body = {"name": self._path.name, "text": text, "version": _version(raw), "mistakes": mistakes}
         return web.json_response({**body, "news": list(self._show.pending.lines)})
 
     async def _check(self, request: web.Request) -> web.Response:
         somebody_of(request, Role.EDIT, "the setlist")
         said = await _said(request, Checking)
-        setlist, mistakes = await asyncio.to_thread(_checked, said.text, self._path)
+        setlist, mistakes = await asyncio.to_thread(_read, self._path, said.text.encode())
         news = list(diff(self._show.setlist, setlist).lines) if setlist else []
         return web.json_response({"ok": not mistakes, "mistakes": mistakes, "news": news})
 
@@ -93,7 +92,7 @@ class SetlistFile:
         async with self._writing:
             if said.version != _version(await asyncio.to_thread(_raw, self._path)):
                 raise Refusal(409, f"{self._path.name} is another by now: read it again")
-            setlist, mistakes = await asyncio.to_thread(_checked, said.text, self._path)
+            setlist, mistakes = await asyncio.to_thread(_read, self._path, said.text.encode())
             if setlist is None:
                 count = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
                 first = mistakes[0]
@@ -125,47 +124,21 @@ def _version(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
-def _beside(path: Path, text: str) -> Path:
-    """Return a new file beside another, where the files that it names are found, with a text that is on the disk."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
+def _read(path: Path, text: bytes | None = None) -> tuple[Setlist | None, list[dict[str, Any]]]:
+    """Return what a file says, or would with another text; or all its mistakes."""
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)
-
-
-def _checked(text: str, path: Path) -> tuple[Setlist | None, list[dict[str, Any]]]:
-    """Return what a text says as the setlist at a path, or all its mistakes."""
-    try:
-        new = _beside(path, text)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    try:
-        return _read(new, path.name)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _read(path: Path, name: str) -> tuple[Setlist | None, list[dict[str, Any]]]:
-    """Return what a file says, or all its mistakes, in which it has a name."""
-    try:
-        return load_setlist(path), []
+        return load_setlist(path, text), []
     except SetlistError as error:
         lines = str(error).splitlines()
-        told = [_mistake(line, path, name) for line in lines[:MOST_MISTAKES]]
+        told = [_mistake(line, path) for line in lines[:MOST_MISTAKES]]
         if len(lines) > MOST_MISTAKES:
             told.append({**told[-1], "text": f"and {len(lines) - MOST_MISTAKES} mistakes more"})
         return None, told
 
 
-def _mistake(line: str, path: Path, name: str) -> dict[str, Any]:
+def _mistake(line: str, path: Path) -> dict[str, Any]:
     place = _PLACE.fullmatch(line.removeprefix(f"{path}:"))
-    text = (place[3] if place else line.removeprefix(f"{path}: ")).replace(str(path), name)
+    text = (place[3] if place else line.removeprefix(f"{path}: ")).replace(str(path), path.name)
     return {"line": int(place[1]) if place else 1, "column": int(place[2]) if place else 1, "text": text}
 
 
@@ -173,17 +146,7 @@ def _write(path: Path, text: str) -> None:
     # Of a link, what it leads to is written.
     path = path.resolve()
     try:
-        new = _beside(path, text)
-        try:
-            # Whoever could read it still can.
-            new.chmod(path.stat().st_mode & 0o777)
-            new.replace(path)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
+        # Whoever could read it still can.
+        write_whole(path, text.encode(), mode=path.stat().st_mode & 0o777)
     except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> Refusal:
-    return Refusal(503, f"{path.name} cannot be written ({error.strerror})", {"Retry-After": "5"})
+        raise Refusal(503, f"{path.name} cannot be written ({error.strerror})", {"Retry-After": "5"}) from None

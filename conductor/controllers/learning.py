@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from conductor.controllers.message import KINDS, Key, heard
 from conductor.controllers.takeover import Encoding
 from conductor.errors import MapError
-from model.whole import on_disk
+from model.whole import write_whole
 from streaming.yamlmarks import plain, read_marked
 
 # A fader that moved over so many places is one; a key sends two.
@@ -173,17 +172,12 @@ def _one_line(value: Any) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
         # A line that others refer to cannot be taken out from under them.
-        read_marked(beside, kind="map of a controller", first="version: 1", refusal=MapError)
-        on_disk(beside)
-        beside.replace(path)
+        read_marked(path, kind="map of a controller", first="version: 1", refusal=MapError, raw=text.encode())
+        write_whole(path, text.encode())
     except OSError as error:
         raise MapError(f"{path}: cannot be written ({error.strerror}) - choose another file: --map") from None
     except MapError as error:
         why = str(error).split(": ", 1)[-1]
         raise MapError(f"{path}: left as it is, since it would be no map any more ({why}) - edit it by hand") from None
-    finally:
-        beside.unlink(missing_ok=True)

@@ -27,9 +27,9 @@ def read_text(path: Path) -> bytes:
     """Return what is in a setlist's file, unchecked.
 
     Raises:
-        SetlistError: it is missing, cannot be read, or is too large.
+        SetlistError: it is missing, or cannot be read.
     """
-    return read_raw(path, kind="setlist", refusal=SetlistError)
+    return read_raw(path, refusal=SetlistError)
 
 
 def read_yaml(path: Path, text: bytes) -> YamlFile:
