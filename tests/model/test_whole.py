@@ -11,9 +11,14 @@ from model.whole import whole, write_whole
 def test_a_file_that_is_not_finished_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_whole(path, b"old")
-    with pytest.raises(RuntimeError), whole(path) as partial:
-        partial.write_bytes(b"ne")
-        raise RuntimeError
+
+    def breaks_off() -> None:
+        with whole(path) as partial:
+            partial.write_bytes(b"ne")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        breaks_off()
     assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["file"])
 
 
