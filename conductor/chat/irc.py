@@ -20,8 +20,8 @@ from conductor.chat.limits import SAME_S, SPOKEN, SPOKEN_S, Window
 from conductor.chat.line import MAX_LINE, Line, Said, read_line, said_in, wanted, written
 from conductor.chat.plan import ChatPlan
 from conductor.clock import Clock, SystemClock
+from streaming.backoff import Backoff
 from streaming.errors import PublishError
-from streaming.publishing.backoff import Backoff
 
 LOG = logging.getLogger("conductor.chat")
 

@@ -21,7 +21,7 @@ from conductor.operating.order import Order
 from conductor.show.polling import spoken
 from conductor.show.show import Show
 from model.composing.blend import plain_style
-from streaming.publishing.backoff import Backoff
+from streaming.backoff import Backoff
 
 LOG = logging.getLogger("conductor.chat.room")
 

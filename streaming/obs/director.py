@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from streaming.backoff import Backoff
 from streaming.errors import ObsError
 from streaming.obs.keeper import Keeper
 from streaming.obs.link import ObsFinalError, ObsLink, parse_url, version_of
@@ -53,8 +54,7 @@ class ObsDirector:
         on_change: called with the new state, in the event loop that called `start`.
         on_news: called there with a line for a person and whether it is good news; None: the log is told.
         timeout_s: for every reply of OBS.
-        backoff_s: shortest and longest pause between two tries to connect.
-        rng: of the jitter in these pauses.
+        backoff: when a connection that was lost is tried again.
         clock: in seconds, monotonic.
 
     Raises:
@@ -73,16 +73,14 @@ class ObsDirector:
         on_change: Callable[[ObsState], None] | None = None,
         on_news: Callable[[str, bool], None] | None = None,
         timeout_s: float = 3.0,
-        backoff_s: tuple[float, float] = (1.0, 30.0),
-        rng: random.Random | None = None,
+        backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         parse_url(url)
         self._url = url
         self._password = password
         self._timeout_s = timeout_s
-        self._backoff_s = backoff_s
-        self._rng = rng or random.Random()
+        self._backoff = backoff or Backoff(random.Random(), first_s=1.0)
         self._clock = clock
         self._on_change = on_change
         self.on_news = on_news
@@ -100,8 +98,8 @@ class ObsDirector:
         self._sound = SoundVigil(clock)
         # Outlives a connection: a broadcast goes on while OBS is out of reach.
         self._roll = Roll(roll_after_s, clock)
-        # Only the thread counts these: tries in a row that failed.
-        self._failures = 0
+        # For the thread alone: the latest try failed.
+        self._away = False
 
     @property
     def state(self) -> ObsState:
@@ -220,7 +218,8 @@ class ObsDirector:
                 # The show must not learn of a fault in here by a dead thread; the log has it whole.
                 log.exception("driving OBS failed")
                 self._lost(f"driving OBS failed: {type(error).__name__}")
-            self._pause()
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, self._backoff.after_loss())
 
     def _serve(self, link: ObsLink) -> None:
         """Keep OBS as wanted until the link breaks or the show ends."""
@@ -238,7 +237,8 @@ class ObsDirector:
                     with self._changed:
                         self._readers_missing = -CONNECTING_LOOKS
                     self._tell(f"OBS {version} at {self._url} shows the programme", True)
-                connected, self._failures = True, 0
+                connected, self._away = True, False
+                self._backoff.reset()
                 if closing:
                     self._report(keeper.look(wanted))
                     return
@@ -281,10 +281,10 @@ class ObsDirector:
 
     def _lost(self, reason: str) -> None:
         # Once when it goes, not at every try. An OBS that was never there may not be meant to be.
-        if self._failures == 0:
+        if not self._away:
             never = not self.state.version
             self._tell(f"{reason}; the show goes on, OBS may come later (feed: {self._wanted.feed_url})", never)
-        self._failures += 1
+        self._away = True
         self._report(ObsState(reason=reason, version=self.state.version))
 
     def _tell(self, text: str, good: bool) -> None:
@@ -308,9 +308,3 @@ class ObsDirector:
             # The loop is closed: nobody is left to be told.
             return False
         return True
-
-    def _pause(self) -> None:
-        shortest_s, longest_s = self._backoff_s
-        pause_s = min(longest_s, shortest_s * 2 ** min(self._failures - 1, 16)) * self._rng.uniform(0.5, 1.0)
-        with self._changed:
-            self._changed.wait_for(lambda: self._closing, pause_s)

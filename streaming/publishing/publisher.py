@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
+from streaming.backoff import Backoff
 from streaming.errors import PublishError
-from streaming.publishing.backoff import Backoff
 from streaming.publishing.destination import Destination, redact
 from streaming.publishing.job import Job, Report
 from streaming.publishing.parcels import Parcel, ParcelQueue, Stream

@@ -9,11 +9,13 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from conductor import wire
 from conductor.errors import WireError
+from streaming.backoff import Backoff
 from streaming.obs.director import ObsDirector
 from tests.air.beeper import Beeper
 from tests.air.ingest import Ingest
@@ -62,7 +64,9 @@ class Chain:
 
     def director(self) -> ObsDirector:
         """Return what drives this OBS."""
-        return ObsDirector(self.studio.url, PASSWORD, self.feed_url, backoff_s=(0.25, 1.0))
+        return ObsDirector(
+            self.studio.url, PASSWORD, self.feed_url, backoff=Backoff(Random(), first_s=0.25, longest_s=1.0)
+        )
 
     @contextlib.asynccontextmanager
     async def readers(self, director: ObsDirector) -> AsyncIterator[list[int]]:

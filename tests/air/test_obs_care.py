@@ -9,10 +9,12 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from streaming.backoff import Backoff
 from streaming.obs.calibration import calibrate
 from streaming.obs.director import ObsDirector
 from streaming.obs.layout import CAPTIONS
@@ -174,7 +176,13 @@ async def test_volume_and_recording_are_as_wanted(
 
 async def test_a_broadcast_that_is_old_enough_rolls_at_a_seam_into_another(chain: Chain) -> None:
     before = set(chain.ingest.recordings())
-    director = ObsDirector(chain.studio.url, PASSWORD, chain.feed_url, roll_after_s=4.0, backoff_s=(0.25, 1.0))
+    director = ObsDirector(
+        chain.studio.url,
+        PASSWORD,
+        chain.feed_url,
+        roll_after_s=4.0,
+        backoff=Backoff(Random(), first_s=0.25, longest_s=1.0),
+    )
     director.wanted(scene="Main", streaming=True)
     assert await director.start()
     try:

@@ -24,7 +24,7 @@ from conductor.chat.irc import MOST_WAITING, Irc
 from conductor.chat.limits import SPOKEN
 from conductor.chat.line import Said
 from conductor.chat.plan import ChatPlan
-from streaming.publishing.backoff import Backoff
+from streaming.backoff import Backoff
 from streaming.publishing.destination import KeySource
 
 TOKEN = "oauth-abcdef123456"

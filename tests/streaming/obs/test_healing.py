@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from random import Random
 
 import pytest
 
+from streaming.backoff import Backoff
 from streaming.obs.director import ObsDirector
 from streaming.obs.link import ObsFinalError, ObsLink, version_of
 from streaming.obs.outputs import ROLL_PAUSE_S
@@ -30,7 +32,7 @@ class Watcher:
             FEED,
             on_news=lambda text, good: self.news.append((text, good)),
             roll_after_s=47 * HOUR_S,
-            backoff_s=(0.01, 0.05),
+            backoff=Backoff(Random(), first_s=0.01, longest_s=0.05),
             clock=clock,
         )
 
@@ -228,7 +230,7 @@ async def test_a_stream_that_a_person_began_is_a_persons_to_end(watcher: Watcher
 
 async def test_an_obs_before_28_is_told_as_such_and_left_alone(obs: FakeObs) -> None:
     obs.version = "27.2.4"
-    director = ObsDirector(obs.url, PASSWORD, FEED, backoff_s=(0.01, 0.05))
+    director = ObsDirector(obs.url, PASSWORD, FEED, backoff=Backoff(Random(), first_s=0.01, longest_s=0.05))
     assert not await director.start()
     assert director.state.reason == "this is OBS 27.2.4: OBS 28 or later is needed"
     await asyncio.sleep(0.3)

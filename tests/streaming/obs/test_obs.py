@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from random import Random
 
 import pytest
 
+from streaming.backoff import Backoff
 from streaming.errors import ObsError
 from streaming.obs.director import ObsDirector
 from streaming.obs.link import ObsFinalError, ObsLink, ObsRefusedError, parse_url
@@ -25,7 +27,13 @@ class Watched:
         self.states: list[ObsState] = []
         self.threads: set[int] = set()
         self.director = ObsDirector(
-            url, password, FEED, on_change=self._changed, timeout_s=timeout_s, backoff_s=(0.01, 0.05), keyed=keyed
+            url,
+            password,
+            FEED,
+            on_change=self._changed,
+            timeout_s=timeout_s,
+            backoff=Backoff(Random(), first_s=0.01, longest_s=0.05),
+            keyed=keyed,
         )
 
     def _changed(self, state: ObsState) -> None:

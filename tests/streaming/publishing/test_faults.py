@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 import pytest
 
+from streaming.backoff import Backoff
 from streaming.publishing import publisher
-from streaming.publishing.backoff import Backoff
 from streaming.publishing.destination import Destination, KeySource
 from streaming.publishing.parcels import Parcel
 from streaming.publishing.publisher import News, Publisher

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from random import Random
 
-from streaming.publishing.backoff import FIRST_S, LONGEST_S, REFUSED_S, Backoff
+from streaming.backoff import FIRST_S, LONGEST_S, REFUSED_S, Backoff
 
 
 def test_the_pauses_double_with_jitter_up_to_the_longest_and_never_end() -> None:
