@@ -162,6 +162,8 @@ case $stage in
         # Editable: the programme runs from this folder.
         pip install --no-deps -e . || fail "the programme itself was not installed (see above)"
         $venv/bin/python -m kernels.native.library
+        say "making the instruments' tables, which the first show would wait for"
+        $venv/bin/python -m conductor.player --prepare
         ;;
     dev)
         lock=requirements-dev.lock

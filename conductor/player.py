@@ -257,7 +257,9 @@ async def play(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the player; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m conductor.player", description="The player of a show.")
-    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the show's run folder")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", type=Path, metavar="DIR", help="the show's run folder")
+    what.add_argument("--prepare", action="store_true", help="make what the first show would wait for, and end")
     parser.add_argument("--fast", action="store_true", help="do not wait for the clock")
     parser.add_argument("--lufs", type=float, default=TARGET_LUFS, help="loudness of the programme (%(default)s)")
     parser.add_argument("--dbtp", type=float, default=CEILING_DBTP, help="true peak that nothing passes (%(default)s)")
@@ -265,6 +267,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s player %(levelname)s %(message)s")
     try:
+        if options.prepare:
+            Playout(bed=False, patches=library(options.patches))
+            return 0
         asyncio.run(play(options.run, fast=options.fast, lufs=options.lufs, dbtp=options.dbtp, patches=options.patches))
     except (ConductorError, StreamingError) as error:
         log.error("%s", error)

@@ -16,7 +16,8 @@ import pytest
 
 from conductor import wire
 from conductor.errors import WireError
-from conductor.player import Player
+from conductor.player import Player, main
+from streaming.cache import cache_folder
 from streaming.playing.playout import Playout
 from streaming.ring import Ring
 
@@ -239,3 +240,12 @@ async def test_a_piece_on_air_is_changed_and_the_next_takes_its_place_where_it_i
         assert await process.wait() == 0
         await desk.close()
         ring.close()
+
+
+def test_what_the_first_show_would_wait_for_is_made_beforehand(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--prepare"]) == 0
+    kept = {path.name.split("-")[0] for path in cache_folder().iterdir()}
+    assert kept >= {"tables", "levels"}
+    with pytest.raises(SystemExit):
+        main([])
+    assert "one of the arguments --run --prepare is required" in capsys.readouterr().err
