@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.whole import write_whole
 from streaming.errors import ObsError
 from streaming.obs.layout import COLLECTION, Canvas, collection_file, layout
 from streaming.obs.wanted import AUDIO_OFFSET_MS
@@ -200,6 +199,9 @@ def _write(path: Path, text: str, *, secret: bool = False) -> Iterator[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if before is not None:
         shutil.copy2(path, path.with_name(path.name + ".before"))
+    new = path.with_name(path.name + ".new")
     # Passwords and keys: from the first byte on nobody else's to read.
-    write_whole(path, text.encode(), mode=0o600 if secret else 0o644)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o644), "w") as file:
+        file.write(text)
+    new.replace(path)
     yield f"{path}: {'written' if before is None else 'written anew (as it was: ' + path.name + '.before)'}"

@@ -6,7 +6,6 @@ import json
 import os
 from pathlib import Path
 
-from model.whole import write_whole
 from streaming.errors import ObsError
 from streaming.obs.wanted import AUDIO_OFFSET_MS
 
@@ -39,7 +38,12 @@ def keep_offset(url: str, offset_ms: int) -> Path:
     kept = {**(kept if isinstance(kept, dict) else {}), url: offset_ms}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(kept, indent=1).encode())
+        new = path.with_suffix(".new")
+        with new.open("w") as file:
+            json.dump(kept, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
     except OSError as error:
         raise ObsError(f"{path}: {error.strerror} - the result is not kept") from None
     return path
